@@ -2,6 +2,7 @@
 
     python proto/generate.py            make gen/ if an input has changed
     python proto/generate.py --force    make it anyhow
+    python proto/generate.py --release  besides, make the contracts of now the released ones (see check.py)
 
 The tree is made aside and takes the place of the old one in one step, so a process that imports it meanwhile never sees
 half of it; runs at the same time wait for each other.
@@ -28,12 +29,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Make gen/ if it is out of date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--force", action="store_true", help="make gen/ even if no input has changed")
+    parser.add_argument("--release", action="store_true", help="make the present contracts the released ones")
     options = parser.parse_args(arguments)
-    if not options.force and _is_current():
-        return
-    with _lock():
-        if options.force or not _is_current():
-            _make()
+    if options.force or not _is_current():
+        with _lock():
+            if options.force or not _is_current():
+                _make()
+    if options.release:
+        _release()
 
 
 def fingerprint() -> str:
@@ -50,6 +53,19 @@ def fingerprint() -> str:
 def _is_current() -> bool:
     made = GEN / _FINGERPRINT
     return made.exists() and made.read_text() == fingerprint()
+
+
+def _release() -> None:
+    """Replace the released image, unless that would break what is released.
+
+    A break is for a new major package (`v2`); whoever must break a `v1` deletes the released image first, and says why.
+    """
+    import check
+    import image
+
+    if image.RELEASED.exists() and check.main([]) != 0:
+        raise SystemExit("not released: the findings above break what is released")
+    image.release()
 
 
 def _make() -> None:
