@@ -1,0 +1,1 @@
+"""What it takes to run Preceptor somewhere: on one machine, in images, on a cluster."""

@@ -1,0 +1,34 @@
+"""The bar that shows how many jars are here, once fetching has taken two seconds."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+_QUIET_SECONDS = 2.0
+
+Report = Callable[[int], None]
+"""Told the number of jars fetched so far."""
+
+
+@contextmanager
+def shown(total: int) -> Iterator[Report]:
+    """A report that draws on standard error; on what is no terminal one line says what the wait is for."""
+    columns = (TextColumn("Fetching Apache Kafka"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("jars", total=total)
+    since = time.monotonic()
+
+    def report(done: int) -> None:
+        bar.update(task, completed=done)
+        if not bar.live.is_started and time.monotonic() - since > _QUIET_SECONDS:
+            if not bar.console.is_terminal:
+                bar.console.print(f"Fetching Apache Kafka: {total} jars, once", highlight=False)
+            bar.start()
+
+    try:
+        yield report
+    finally:
+        bar.stop()

@@ -1,0 +1,142 @@
+"""A single-node Apache Kafka in KRaft mode, as a child process on loopback.
+
+FOLDER/log/                  topics and cluster metadata, formatted once
+FOLDER/server.properties     written at every start
+"""
+
+import asyncio
+import base64
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.java import find_java
+from deploy.local.kafka_jars import KAFKA_VERSION, kafka_jars
+from deploy.local.ports import HOST, free_port
+from deploy.local.processes import ChildFailedError, Process, Program, Supervisor, log_says
+
+_START_WITHIN_SECONDS = 90.0
+_PORT_TRIES = 3
+# A quick start and a small heap: the optimising compiler and the parallel collectors cost more than they give here.
+_JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+
+_SETTINGS: Mapping[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "num.partitions": "1",
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # Groups form at once, and a member that died is missed after seconds, not after three quarters of a minute.
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "group.consumer.min.heartbeat.interval.ms": "100",
+    "group.consumer.heartbeat.interval.ms": "500",
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.session.timeout.ms": "10000",
+    # A broker that was killed is let back in only when its old session is over: nine seconds by default.
+    "broker.heartbeat.interval.ms": "750",
+    "broker.session.timeout.ms": "3000",
+    # One machine, many small partitions: few threads, small buffers, small index files.
+    "num.network.threads": "2",
+    "num.io.threads": "3",
+    "background.threads": "2",
+    "group.coordinator.threads": "1",
+    "log.cleaner.dedupe.buffer.size": "8388608",
+    "log.index.size.max.bytes": "1048576",
+    "log.segment.bytes": "67108864",
+    "log.segment.delete.delay.ms": "1000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaServer:
+    """A running broker."""
+
+    process: Process
+    port: int
+
+    @property
+    def bootstrap(self) -> str:
+        """The address that clients start from."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        return f"Apache Kafka {KAFKA_VERSION}"
+
+
+async def start_kafka(
+    supervisor: Supervisor,
+    data: Path,
+    *,
+    port: int | None = None,
+    java: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> KafkaServer:
+    """Start the broker on `data`, formatting it first where that is new.
+
+    `settings` are broker settings that come last. Raises JarsUnavailableError, JavaMissingError, ChildFailedError.
+    """
+    jars = await kafka_jars()
+    launcher = _launcher(java or (await find_java()).path, jars)
+    if not (data / "log").exists():
+        await _format(supervisor, data, launcher)
+    for tries_left in reversed(range(_PORT_TRIES)):
+        chosen = port or free_port()
+        config = _write_config(data / "server.properties", chosen, data / "log", settings or {})
+        program = Program("kafka", [*launcher, "kafka.Kafka", str(config)], cwd=data, stop_within=20.0)
+        try:
+            process = await supervisor.start(program, log_says("Kafka Server started"), _START_WITHIN_SECONDS)
+        except ChildFailedError as failure:
+            if not tries_left or "Address already in use" not in str(failure):
+                raise
+        else:
+            return KafkaServer(process, chosen)
+    raise AssertionError("unreachable")
+
+
+async def _format(supervisor: Supervisor, data: Path, launcher: Sequence[str]) -> None:
+    """Format beside the final place and move there when done, so that a crash leaves nothing half made."""
+    new = data / "log.new"
+    shutil.rmtree(new, ignore_errors=True)
+    await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
+    config = _write_config(data / "format.properties", free_port(), new, {})
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    argv = [*launcher, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(config)]
+    process = await supervisor.start(Program("kafka-format", argv, cwd=data))
+    await process.wait_ended(_START_WITHIN_SECONDS)
+    await supervisor.stop(process)
+    new.rename(data / "log")
+
+
+def _launcher(java: Path, jars: Sequence[Path]) -> list[str]:
+    logging = Path(__file__).with_name("kafka-log4j2.properties")
+    return [str(java), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", ":".join(map(str, jars))]
+
+
+def _write_config(path: Path, port: int, log: Path, settings: Mapping[str, str]) -> Path:
+    controller = free_port()
+    addresses = {
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "log.dirs": str(log),
+    }
+    lines = (f"{name}={value}\n" for name, value in {**_SETTINGS, **addresses, **settings}.items())
+    path.write_text("".join(lines))
+    return path

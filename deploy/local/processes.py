@@ -1,0 +1,251 @@
+"""Child processes that never outlive us: started with a log, waited for until ready, stopped in order.
+
+Each child leads a session of its own, so a Ctrl-C at the terminal reaches only us and we stop the children in order. On
+Linux the kernel kills them when we die without a word (kill -9); elsewhere an orphan is possible after that.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.local.account import Account
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_POLL_SECONDS = 0.02
+_LOG_ROTATED_AT_BYTES = 20_000_000
+
+Check = Callable[["Process"], Awaitable[bool]]
+
+
+class ChildFailedError(RuntimeError):
+    """A child exited when it should not have, or was not ready in time; the message ends with its last output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run, and how it wants to be stopped."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables added to our own environment."""
+    cwd: Path | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_within: float = 10.0
+    """Seconds from the stop signal to SIGKILL."""
+    orphan_signal: signal.Signals = signal.SIGKILL
+    """What the kernel sends the child when we are gone."""
+    account: Account | None = None
+
+
+class Process:
+    """A running child."""
+
+    def __init__(self, program: Program, child: asyncio.subprocess.Process, log: Path, log_start: int) -> None:
+        self.program = program
+        self.log = log
+        self.stopping = False
+        self._child = child
+        self._log_start = log_start
+
+    @property
+    def name(self) -> str:
+        """The program's name."""
+        return self.program.name
+
+    @property
+    def pid(self) -> int:
+        """The child's process id; also that of its group."""
+        return self._child.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; the negative of a signal's number when that ended it."""
+        return self._child.returncode
+
+    def output(self) -> str:
+        """Everything this run wrote to its log."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode(errors="replace")
+
+    async def wait_ready(self, check: Check, within: float) -> None:
+        """Wait until `check` says yes, at most `within` seconds. Raises ChildFailedError."""
+        deadline = time.monotonic() + within
+        while not await check(self):
+            if self.returncode is not None:
+                raise self.failure(f"exited with {self.returncode} before it was ready")
+            if time.monotonic() > deadline:
+                raise self.failure(f"was not ready within {within:.0f} s")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def wait_ended(self, within: float) -> None:
+        """Wait for its good end. Raises ChildFailedError when it fails or takes more than `within` seconds."""
+        try:
+            code = await asyncio.wait_for(self._child.wait(), within)
+        except TimeoutError:
+            raise self.failure(f"did not end within {within:.0f} s") from None
+        if code != 0:
+            raise self.failure(f"exited with {code}")
+
+    async def wait(self) -> int:
+        """Wait for its end; the return code."""
+        return await self._child.wait()
+
+    async def stop(self) -> None:
+        """Ask it to stop, wait, kill what is left of its group. Does nothing to one that has ended."""
+        self.stopping = True
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.send_signal(self.program.stop_signal)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._child.wait(), self.program.stop_within)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL to its whole group, now."""
+        self.stopping = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self._child.wait()
+
+    def failure(self, what: str) -> ChildFailedError:
+        """The error that says what went wrong and shows the end of the log."""
+        tail = "\n".join(self.output().splitlines()[-25:])
+        return ChildFailedError(f"{self.name} {what}; its log, {self.log}, ends with:\n{tail}")
+
+
+class Supervisor:
+    """Starts children and, as an async context manager, stops them in the reverse order at its end."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.processes: list[Process] = []
+
+    async def start(self, program: Program, ready: Check | None = None, within: float = 30.0) -> Process:
+        """Start a child and wait until it is ready. Raises ChildFailedError, with the child stopped."""
+        process = await self._spawn(program)
+        self.processes.append(process)
+        if ready is not None:
+            try:
+                await process.wait_ready(ready, within)
+            except BaseException:
+                await self.stop(process)
+                raise
+        return process
+
+    async def stop(self, process: Process) -> None:
+        """Stop one child and forget it."""
+        await process.stop()
+        if process in self.processes:
+            self.processes.remove(process)
+
+    async def stop_all(self) -> None:
+        """Stop every child, the youngest first."""
+        while self.processes:
+            await self.stop(self.processes[-1])
+
+    async def first_failure(self) -> ChildFailedError:
+        """Wait until a child ends that nobody stopped; the error that tells which and why."""
+        while True:
+            for process in self.processes:
+                if process.returncode is not None and not process.stopping:
+                    return process.failure(f"ended unasked with {process.returncode}")
+            await asyncio.sleep(0.2)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop_all()
+
+    async def _spawn(self, program: Program) -> Process:
+        log = self.logs / f"{program.name}.log"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        _rotate(log)
+        with log.open("ab") as output:
+            start = output.tell()
+            child = await asyncio.create_subprocess_exec(
+                *program.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=program.cwd,
+                env={**os.environ, **program.env},
+                start_new_session=True,
+                preexec_fn=_child_setup(program, os.getpid()),
+            )
+            return Process(program, child, log, start)
+
+
+def log_says(text: str) -> Check:
+    """Ready when the child's own output contains `text`."""
+
+    async def check(process: Process) -> bool:
+        return text in process.output()
+
+    return check
+
+
+def port_answers(host: str, port: int) -> Check:
+    """Ready when something accepts connections there."""
+
+    async def check(_: Process) -> bool:
+        try:
+            _reader, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    return check
+
+
+async def stop_requested() -> signal.Signals:
+    """Wait for SIGINT or SIGTERM; from the call on they no longer end the process by themselves."""
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[signal.Signals] = loop.create_future()
+
+    def ask(received: signal.Signals) -> None:
+        if not asked.done():
+            asked.set_result(received)
+
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(wanted, ask, wanted)
+    try:
+        return await asked
+    finally:
+        for wanted in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(wanted)
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > _LOG_ROTATED_AT_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+
+
+def _child_setup(program: Program, parent: int) -> Callable[[], None]:
+    """What the child does between fork and exec."""
+
+    def setup() -> None:
+        if program.account is not None:
+            program.account.become()
+        if sys.platform == "linux":
+            # After the change of account, which clears it.
+            _LIBC.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(program.orphan_signal))
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return setup
