@@ -1,0 +1,70 @@
+# Needs Python 3.11 or newer and make; everything else it fetches into .venv. `make` alone tells what there is.
+
+UV_VERSION := 0.13.9
+# The first Python that is new enough; `make PYTHON=/path/to/python3 ...` chooses another.
+IS_PYTHON := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	$$name $(IS_PYTHON) 2>/dev/null && { echo $$name; break; }; done)
+
+BIN := .venv/bin
+TOOL := .venv/uv-$(UV_VERSION)
+READY := .venv/.synced
+PROTO := gen/fingerprint
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test faults bench check lint types contracts proto clean
+
+help: ## Tell what there is
+	@echo "Preceptor. First of all: make run"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1#\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='#' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
+
+run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit after the main job)
+	@exec $(BIN)/python -m deploy.local
+
+test: $(PROTO) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
+	@exec $(BIN)/pytest --ignore=tests/benchmarks $(ARGS)
+
+faults: $(PROTO) ## The long fault matrices (ARGS: more for pytest)
+	@FAULTS=long exec $(BIN)/pytest tests/faults $(ARGS)
+
+bench: $(PROTO) ## The benchmarks (ARGS: more for pytest)
+	@exec $(BIN)/pytest tests/benchmarks $(ARGS)
+
+check: lint types contracts ## Lint, types and contracts
+
+lint: $(READY) ## Style and formatting
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(PROTO) ## Strict types
+	@$(BIN)/mypy
+
+contracts: $(READY) ## The contracts' own rules, and that nothing released is broken
+	@$(BIN)/python proto/check.py
+
+proto: $(PROTO) ## Generate the code of the contracts, when they changed
+
+clean: ## Drop all data, logs and caches of the local stack
+	@rm -rf .local
+
+$(PROTO): $(READY) $(shell find proto -type f ! -name '*.pyc')
+	@$(BIN)/python proto/generate.py
+	@touch $@
+
+$(READY): uv.lock pyproject.toml $(TOOL)/bin/uv
+	@echo "Bringing .venv to what uv.lock says"
+	@$(TOOL)/bin/uv sync --frozen --quiet
+	@touch $@
+
+# uv has an environment of its own inside the project's, which it may then make exactly what the lock file says.
+$(TOOL)/bin/uv:
+	@test -n "$(PYTHON)" || { echo "Preceptor needs Python 3.11 or newer, with venv and pip, and found none:" \
+		"install it (Debian: python3 and python3-venv) or say where: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making .venv, once"
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m venv $(TOOL)
+	@$(TOOL)/bin/python -m pip install --quiet --force-reinstall --disable-pip-version-check uv==$(UV_VERSION)
