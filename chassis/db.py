@@ -1,0 +1,271 @@
+"""PostgreSQL: a pool, transactions under a scope of rows, and one way to fail.
+
+A transaction opens in one round trip together with its scope, which row-level security reads. It keeps no state in the
+session, so it also works behind a pooler that gives out server connections by transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+from google.protobuf.message import Message
+
+from chassis.bus.outbox import EventWriter, OutboxRow, write
+from chassis.errors import Aborted, DeadlineExceeded, ServiceError, Unavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+T = TypeVar("T")
+
+_ATTEMPTS = 6
+_FIRST_PAUSE = 0.005
+_ACQUIRE_SECONDS = 10.0
+
+_CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
+_DOWN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer for the moment: try again."""
+
+    reason = "DATABASE_UNAVAILABLE"
+
+
+class TransactionConflict(Aborted):
+    """Others changed the same rows at the same time: try again."""
+
+    reason = "TRANSACTION_CONFLICT"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The rows that a transaction may see: all of them, or one vendor's."""
+
+    tenant: UUID | None
+
+    @staticmethod
+    def service() -> Scope:
+        """All rows: for reactions, timers, staff and experts, whose SQL narrows it down itself."""
+        return Scope(None)
+
+    @staticmethod
+    def vendor(vendor_id: UUID) -> Scope:
+        """One vendor's rows, whatever the SQL says."""
+        return Scope(vendor_id)
+
+
+class Transaction:
+    """What a use case, a reaction or a timer works in. Events it emits go out if, and only if, it commits."""
+
+    def __init__(self, conn: Connection, events: EventWriter | None) -> None:
+        """Made by `Database.transaction`; `conn` is for what the methods here do not offer, such as COPY."""
+        self.conn = conn
+        self._events = events
+        self.pending: list[OutboxRow] = []
+
+    async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
+        """All rows of a query."""
+        return await self.conn.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
+        """The first row of a query, if there is one."""
+        return await self.conn.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:  # noqa: ANN401
+        """The first column of the first row, `None` if there is no row."""
+        return await self.conn.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """Runs a statement; returns its command tag, like ``UPDATE 3``."""
+        return await self.conn.execute(sql, *args)
+
+    def emit(self, *events: Message) -> None:
+        """Takes events as they are now; they become outbox rows just before the commit.
+
+        By then the rows that they tell of are locked, so that a key's events get their ids in the order of commits.
+        Raises `EventTooLarge`, or `ValueError` for a message that is no event of this service.
+        """
+        if self._events is None:
+            raise ValueError("this database was opened without an event writer")
+        self.pending.extend(self._events.row(event) for event in events)
+
+    def publish(self, rows: Iterable[OutboxRow]) -> None:
+        """Like `emit`, for rows that are made already, such as dead letters."""
+        self.pending.extend(rows)
+
+
+class Database:
+    """A pool of connections to one service's database, as its application role."""
+
+    def __init__(self, pool: Pool, events: EventWriter | None = None) -> None:
+        """Use `Database.connect`. `on_commit_with_events` is called after each commit that left rows in the outbox."""
+        self._pool = pool
+        self._events = events
+        self.on_commit_with_events: Callable[[], None] | None = None
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        events: EventWriter | None = None,
+        min_size: int = 1,
+        max_size: int = 10,
+        statement_cache_size: int = 1024,
+        application_name: str = "preceptor",
+    ) -> Database:
+        """Opens a pool. Behind a pooler that does not keep prepared statements, `statement_cache_size` must be 0.
+
+        Raises `DatabaseUnavailable`.
+        """
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=min_size,
+                max_size=max_size,
+                statement_cache_size=statement_cache_size,
+                server_settings={"application_name": application_name},
+                reset=_nothing_to_reset,
+            )
+        except (*_DOWN, OSError, TimeoutError) as error:
+            raise DatabaseUnavailable from error
+        return cls(pool, events)
+
+    async def close(self, within: float = 10.0) -> None:
+        """Waits up to `within` seconds for running transactions, then closes all connections."""
+        try:
+            async with asyncio.timeout(within):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def ping(self) -> None:
+        """Returns if the database answers. Raises `DatabaseUnavailable`."""
+        async with self.transaction(Scope.service(), statement_timeout=timedelta(seconds=2)) as tx:
+            await tx.execute("SELECT 1")
+
+    @asynccontextmanager
+    async def transaction(
+        self, scope: Scope, *, statement_timeout: timedelta | None = None
+    ) -> AsyncIterator[Transaction]:
+        """Runs the body in one transaction: commits at its end, rolls back if it raises.
+
+        `statement_timeout` bounds each statement. Raises `DatabaseUnavailable`, `TransactionConflict`,
+        `DeadlineExceeded`; other errors of PostgreSQL, like those of constraints, pass through.
+        """
+        conn = await self._acquire()
+        tx = Transaction(conn, self._events)
+        try:
+            with _translated():
+                await conn.execute(_begin(scope, statement_timeout))
+                try:
+                    yield tx
+                    if tx.pending:
+                        await write(conn, tx.pending)
+                    await _commit(conn)
+                except BaseException:
+                    await _roll_back(conn)
+                    raise
+        finally:
+            await self._pool.release(conn)
+        if tx.pending and self.on_commit_with_events:
+            self.on_commit_with_events()
+
+    async def run(
+        self, scope: Scope, work: Callable[[Transaction], Awaitable[T]], *, statement_timeout: timedelta | None = None
+    ) -> T:
+        """Does the work in a transaction, again from the start if it loses against another one.
+
+        Raises what `transaction` raises; `TransactionConflict` only after six attempts.
+        """
+        pause = _FIRST_PAUSE
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._once(scope, work, statement_timeout)
+            except TransactionConflict:
+                # Jitter, so that those who met here do not meet again.
+                await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
+                pause *= 2
+        return await self._once(scope, work, statement_timeout)
+
+    async def _acquire(self) -> Connection:
+        try:
+            return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        except (*_DOWN, OSError, TimeoutError) as error:
+            raise DatabaseUnavailable from error
+
+    async def _once(
+        self, scope: Scope, work: Callable[[Transaction], Awaitable[T]], statement_timeout: timedelta | None
+    ) -> T:
+        async with self.transaction(scope, statement_timeout=statement_timeout) as tx:
+            return await work(tx)
+
+
+async def _nothing_to_reset(_: object) -> None:
+    """Saves the round trip of the pool's own reset: transactions leave nothing in the session."""
+
+
+def _begin(scope: Scope, timeout: timedelta | None) -> str:
+    """BEGIN and the settings of the transaction as one string, which the server takes in one round trip.
+
+    Such a string takes no parameters. What is put into it is a UUID or a number by type, and cannot carry SQL.
+    """
+    tenant = "*" if scope.tenant is None else str(UUID(int=scope.tenant.int))
+    opening = "BEGIN; SET LOCAL preceptor.tenant = '" + tenant + "'"
+    if timeout is None:
+        return opening
+    return opening + "; SET LOCAL statement_timeout = " + str(max(1, int(timeout.total_seconds() * 1000)))
+
+
+async def _commit(conn: Connection) -> None:
+    """Commits, and notices when the server rolls back instead, as it does after an error that the body swallowed."""
+    if await conn.execute("COMMIT") != "COMMIT":
+        raise RuntimeError("the transaction had failed before its commit: an error of the database was swallowed")
+
+
+async def _roll_back(conn: Connection) -> None:
+    if not conn.is_closed():
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await conn.execute("ROLLBACK")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Maps errors of the driver to the tree of errors."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if known := _known(error):
+            raise known from error
+        raise
+
+
+def _known(error: Exception) -> ServiceError | None:
+    """The service error that an error of the driver means, if any.
+
+    Messages of the driver are left out: they may quote the row.
+    """
+    if isinstance(error, _CONFLICT):
+        return TransactionConflict()
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return DeadlineExceeded()
+    lost = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
+    return DatabaseUnavailable() if lost or isinstance(error, _DOWN) else None

@@ -1,0 +1,75 @@
+"""Money: whole minor units with an ISO 4217 currency inside, ``google.type.Money`` at the API. Never a float."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from google.type.money_pb2 import Money
+from iso4217 import Currency
+
+from chassis.errors import InvalidArgument
+
+BASIS_POINTS = 10_000
+_NANOS = 1_000_000_000
+_INT64 = 2**63
+
+
+class InvalidMoney(InvalidArgument):
+    """The amount is malformed: finer than the currency's minor unit, out of range, or of mixed signs."""
+
+    reason = "INVALID_MONEY"
+
+
+class UnknownCurrency(InvalidArgument):
+    """The currency is not an ISO 4217 code with a minor unit."""
+
+    reason = "UNKNOWN_CURRENCY"
+
+
+@cache
+def exponent(currency: str) -> int:
+    """The number of decimals of a currency's minor unit: 2 for USD, 0 for JPY, 3 for BHD.
+
+    Raises `UnknownCurrency`, also for codes without a minor unit, such as gold.
+    """
+    try:
+        decimals = Currency(currency).exponent
+    except ValueError:
+        decimals = None
+    if decimals is None:
+        raise UnknownCurrency(currency=currency)
+    return decimals
+
+
+def to_proto(minor: int, currency: str) -> Money:
+    """The API form of an amount in minor units. Raises `UnknownCurrency`."""
+    scale = 10 ** exponent(currency)
+    units, rest = divmod(abs(minor), scale)
+    nanos = rest * (_NANOS // scale)
+    sign = -1 if minor < 0 else 1
+    return Money(currency_code=currency, units=sign * units, nanos=sign * nanos)
+
+
+def from_proto(money: Money, field: str) -> tuple[int, str]:
+    """Minor units and currency of an API amount.
+
+    Raises `UnknownCurrency`, or `InvalidMoney` naming `field`: units and nanos of opposite signs, nanos of a whole unit
+    or more, a fraction finer than the minor unit, or more than 64 bits hold.
+    """
+    try:
+        scale = 10 ** exponent(money.currency_code)
+    except UnknownCurrency as error:
+        raise UnknownCurrency(field=f"{field}.currency_code", currency=money.currency_code) from error
+    if abs(money.nanos) >= _NANOS or money.units * money.nanos < 0:
+        raise InvalidMoney(field=field)
+    minor, finer = divmod(money.units * _NANOS + money.nanos, _NANOS // scale)
+    if finer or not -_INT64 <= minor < _INT64:
+        raise InvalidMoney(field=field)
+    return minor, money.currency_code
+
+
+def share(minor: int, basis_points: int) -> int:
+    """A share of an amount in basis points (10,000 is all of it), rounded half to even, exact for any size."""
+    whole, rest = divmod(minor * basis_points, BASIS_POINTS)
+    over_half = 2 * rest - BASIS_POINTS
+    return whole + 1 if over_half > 0 or (over_half == 0 and whole % 2) else whole

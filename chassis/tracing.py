@@ -1,0 +1,75 @@
+"""Trace context by W3C ``traceparent``: where the current work comes from and which span it is.
+
+The context follows tasks by context variables. It is written into outbox rows, log lines and outgoing headers.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_SAMPLED = 0x01
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One piece of work in a trace: ids in lower-case hex, the parent's id if there is one."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None = None
+    flags: int = _SAMPLED
+
+    def header(self) -> str:
+        """The ``traceparent`` that makes others' work a child of this span."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+
+
+_current: ContextVar[Span | None] = ContextVar("preceptor_span", default=None)
+
+
+def current() -> Span | None:
+    """The span of the running task, if it has one."""
+    return _current.get()
+
+
+def header() -> str | None:
+    """The ``traceparent`` of the running task, if it has a span."""
+    span = _current.get()
+    return span.header() if span else None
+
+
+@contextmanager
+def start(traceparent: str | None = None) -> Iterator[Span]:
+    """Runs the body in a new span: a child of `traceparent`, else of the current span, else of a new trace.
+
+    A malformed `traceparent` is taken as absent, as the W3C recommendation asks.
+    """
+    span = _child(parse(traceparent) or _current.get())
+    token = _current.set(span)
+    try:
+        yield span
+    finally:
+        _current.reset(token)
+
+
+def parse(traceparent: str | None) -> Span | None:
+    """The caller's span told by a ``traceparent``, or nothing if it is absent or malformed."""
+    match = _TRACEPARENT.fullmatch(traceparent or "")
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, more = match.groups()
+    malformed = version == "ff" or (version == "00" and more) or int(trace_id, 16) == 0 or int(span_id, 16) == 0
+    return None if malformed else Span(trace_id, span_id, flags=int(flags, 16))
+
+
+def _child(parent: Span | None) -> Span:
+    """A span below the parent, or the first one of a new trace."""
+    if parent is None:
+        return Span(secrets.token_hex(16), secrets.token_hex(8))
+    return Span(parent.trace_id, secrets.token_hex(8), parent.span_id, parent.flags)
