@@ -1,0 +1,116 @@
+"""The gRPC server of a process: handlers built from the tables, health, reflection, and a stop that loses no call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as aio_health
+from grpc_reflection.v1alpha import reflection
+
+from chassis.contract.access import MethodPolicy, policies
+from chassis.rpc.pipeline import Server, unary, upload
+from chassis.rpc.table import Rpc, Rpcs
+from chassis.settings import ChassisSettings
+
+READINESS = "preceptor.readiness"
+"""The health service name that is serving while calls should be sent here."""
+LIVENESS = "preceptor.liveness"
+"""The health service name that is serving while the event loop turns, whatever is down around it."""
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Health:
+    """What the process says of itself. It is alive from the start and ready when told so."""
+
+    def __init__(self, names: tuple[str, ...] = ()) -> None:
+        """`names` are gRPC services that are serving exactly while the process is ready."""
+        self.servicer = aio_health.HealthServicer()
+        self._names = (READINESS, *names)
+        self.ready = False
+
+    async def start(self) -> None:
+        """Says: alive, not ready."""
+        await self.servicer.set(LIVENESS, _SERVING)
+        await self.set_ready(False)
+
+    async def set_ready(self, ready: bool) -> None:
+        """Says whether calls should be sent here; the empty name, asked by simple probes, says the same."""
+        self.ready = ready
+        for name in (*self._names, ""):
+            await self.servicer.set(name, _SERVING if ready else _NOT_SERVING)
+
+
+def options(settings: ChassisSettings) -> list[tuple[str, int]]:
+    """Channel options: keepalive matched to our clients', connections that end so that new servers get their share."""
+    age = int(settings.connection_age.total_seconds() * 1000)
+    return [
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.max_connection_age_ms", age),
+        ("grpc.max_connection_age_grace_ms", int(settings.grace.total_seconds() * 1000)),
+        ("grpc.max_metadata_size", 16 * 1024),
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def build(service: str, rpcs: Rpcs, health: Health, server: Server) -> grpc.aio.Server:
+    """A server of the tables' methods, bound but not started.
+
+    Raises `RuntimeError` if a method of the contract has no handler or a handler no method, if a method states no
+    access, or if the address is taken.
+    """
+    known = policies(service)
+    grpc_server = grpc.aio.server(options=options(server.settings))
+    for name, table in rpcs.items():
+        handlers = {policy.method: _handler(server, policy, table[policy.method]) for policy in _of(known, name, table)}
+        grpc_server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+    if missing := {policy.service for policy in known.values()} - rpcs.keys():
+        raise RuntimeError(f"no table serves {', '.join(sorted(missing))}")
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, grpc_server)
+    if server.settings.reflection:
+        reflection.enable_server_reflection((*rpcs, "grpc.health.v1.Health", reflection.SERVICE_NAME), grpc_server)
+    _bind(grpc_server, server.settings.grpc_listen)
+    return grpc_server
+
+
+def build_health_only(settings: ChassisSettings, health: Health) -> grpc.aio.Server:
+    """A server for probes, for processes that serve no calls."""
+    grpc_server = grpc.aio.server(options=options(settings))
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, grpc_server)
+    _bind(grpc_server, settings.health_listen)
+    return grpc_server
+
+
+async def stop(grpc_server: grpc.aio.Server, health: Health, settings: ChassisSettings) -> None:
+    """Says 'not ready', waits until nobody sends new calls, then lets those in flight finish."""
+    await health.set_ready(False)
+    await asyncio.sleep(settings.drain.total_seconds())
+    await grpc_server.stop(settings.grace.total_seconds())
+
+
+def _bind(grpc_server: grpc.aio.Server, address: str) -> None:
+    if grpc_server.add_insecure_port(address) == 0:
+        raise RuntimeError(f"cannot listen on {address}")
+
+
+def _of(known: Mapping[str, MethodPolicy], name: str, table: Mapping[str, Rpc]) -> list[MethodPolicy]:
+    """The policies of one gRPC service, if they and the table name the same methods."""
+    stated = [policy for policy in known.values() if policy.service == name]
+    if {policy.method for policy in stated} != table.keys():
+        different = {policy.method for policy in stated} ^ table.keys()
+        raise RuntimeError(f"{name}: the contract and the table differ in {', '.join(sorted(different))}")
+    return stated
+
+
+def _handler(server: Server, policy: MethodPolicy, rpc: Rpc) -> grpc.RpcMethodHandler:
+    parse, serialize = policy.request_class.FromString, policy.response_class.SerializeToString
+    if policy.client_streaming:
+        return grpc.stream_unary_rpc_method_handler(upload(server, policy, rpc), parse, serialize)
+    return grpc.unary_unary_rpc_method_handler(unary(server, policy, rpc), parse, serialize)
