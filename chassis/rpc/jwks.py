@@ -98,11 +98,13 @@ def read_public_keys(path: Path) -> Mapping[str, VerifyKey]:
 
 def _public_key(jwk: dict[str, str | list[str]]) -> VerifyKey:
     """One key of a kind that the allowed algorithms use. Raises `ValueError` for others: a secret is no public key."""
+    # The curve alone decides on the algorithm, whichever of its names the file states.
+    bare = {name: value for name, value in jwk.items() if name not in ("alg", "key_ops")}
     match jwk.get("kty"), jwk.get("crv"), "d" in jwk:
         case "OKP", "Ed25519", False:
-            return OKPKey.import_key(jwk)
+            return OKPKey.import_key(bare)
         case "EC", "P-256", False:
-            return ECKey.import_key(jwk)
+            return ECKey.import_key(bare)
     raise ValueError("not a public key on Ed25519 or P-256")
 
 

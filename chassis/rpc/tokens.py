@@ -1,7 +1,7 @@
 """Access tokens: signed JSON Web Tokens (RFC 9068) that each service verifies by itself, without asking anybody.
 
-Only what is signed by a key of our own file counts; a token can neither bring its key (`jku`, `x5u`, `jwk`) nor choose an
-algorithm that is not ours. A verified token is remembered until it ends: a check costs as much as a whole call.
+Only what is signed by a key of our own file counts; a token can neither bring its key (`jku`, `x5u`, `jwk`) nor choose
+an algorithm that is not ours. A verified token is remembered until it ends: a check costs as much as a whole call.
 """
 
 from __future__ import annotations
