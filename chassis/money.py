@@ -10,6 +10,7 @@ from iso4217 import Currency
 from chassis.errors import InvalidArgument
 
 BASIS_POINTS = 10_000
+_SECONDS_PER_HOUR = 3_600
 _NANOS = 1_000_000_000
 _INT64 = 2**63
 
@@ -70,6 +71,15 @@ def from_proto(money: Money, field: str) -> tuple[int, str]:
 
 def share(minor: int, basis_points: int) -> int:
     """A share of an amount in basis points (10,000 is all of it), rounded half to even, exact for any size."""
-    whole, rest = divmod(minor * basis_points, BASIS_POINTS)
-    over_half = 2 * rest - BASIS_POINTS
+    return _half_even(minor * basis_points, BASIS_POINTS)
+
+
+def price(rate_minor_per_hour: int, seconds: int) -> int:
+    """What some seconds cost at an hourly rate, in minor units, rounded half to even, exact for any size."""
+    return _half_even(rate_minor_per_hour * seconds, _SECONDS_PER_HOUR)
+
+
+def _half_even(numerator: int, denominator: int) -> int:
+    whole, rest = divmod(numerator, denominator)
+    over_half = 2 * rest - denominator
     return whole + 1 if over_half > 0 or (over_half == 0 and whole % 2) else whole
