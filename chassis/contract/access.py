@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -43,11 +43,16 @@ class MethodPolicy:
 
 @cache
 def policies(service: str) -> Mapping[str, MethodPolicy]:
-    """The policies of a service's methods by path, for a service like "tasking".
+    """The policies of a service's methods by path, for a service like "tasking". Raises as `policies_of` does."""
+    return policies_of(services(f"preceptor.{service}.v1"))
+
+
+def policies_of(contracts: Iterable[ServiceDescriptor]) -> Mapping[str, MethodPolicy]:
+    """The policies of some gRPC services' methods by path.
 
     Raises `ContractError` that names each method without access, without owner, or open to anyone and someone.
     """
-    methods = [method for found in services(f"preceptor.{service}.v1") for method in found.methods]
+    methods = [method for service in contracts for method in service.methods]
     ContractError.raise_for(problem for method in methods for problem in _problems(method))
     made = [_policy(method) for method in methods]
     return MappingProxyType({policy.path: policy for policy in made})

@@ -10,7 +10,7 @@ from enum import Enum
 from functools import cache
 from types import MappingProxyType
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from preceptor.options.v1 import event_pb2
@@ -46,7 +46,12 @@ class EventType:
 @cache
 def catalogue() -> Mapping[str, EventType]:
     """Every event of the contracts by full message name. Raises `ContractError` if an option is wrong."""
-    declared = [message for file in files() for message in messages(file) if _option(message) is not None]
+    return events_of(files())
+
+
+def events_of(contracts: Iterable[FileDescriptor]) -> Mapping[str, EventType]:
+    """The events that some files declare, by full message name. Raises `ContractError` if an option is wrong."""
+    declared = [message for file in contracts for message in messages(file) if _option(message) is not None]
     ContractError.raise_for(problem for message in declared for problem in _problems(message))
     types = {message.full_name: _event_type(message) for message in declared}
     ContractError.raise_for(_topic_problems(types.values()))
