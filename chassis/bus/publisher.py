@@ -1,0 +1,138 @@
+"""Batches of outbox rows into Kafka, with a delivery report checked for every one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from chassis.errors import Unavailable
+
+Settings = dict[str, str | int | float | bool]
+_log = structlog.get_logger(__name__)
+
+kafka_log = logging.getLogger("librdkafka")
+"""Where producers and consumers write; without a logger they write to stderr by themselves."""
+# It warns at each start that `enable.gapless.guarantee` is experimental, which is known.
+kafka_log.addFilter(lambda record: "CONFWARN" not in record.getMessage())
+
+# A flush gives up well before a message may time out by itself. Were one message of a key to time out and the next to
+# go through, the key's order would break; purging all that is left at once leaves no such gap.
+_FLUSH_SECONDS = 20.0
+_DELIVERY_TIMEOUT_MS = 60_000
+_PURGE_SECONDS = 5.0
+_NO_REPORT = "no delivery report"
+# A new producer gets its id, without which it sends nothing, half a second after it has found a broker.
+_PRODUCER_ID_SECONDS = 0.6
+
+
+class BusUnavailable(Unavailable):
+    """Kafka does not answer for the moment: try again."""
+
+    reason = "BUS_UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row of the outbox as the relay reads it; `headers` is a JSON object of strings."""
+
+    lane: int
+    id: int
+    topic: str
+    key: str
+    payload: bytes | None
+    headers: str
+
+
+def producer_settings(bootstrap: str, more: Mapping[str, str | int | float | bool] | None = None) -> Settings:
+    """What a producer needs here. librdkafka's own defaults would let a retried batch overtake the next one."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "enable.idempotence": True,
+        "enable.gapless.guarantee": True,
+        "acks": "all",
+        # The same partition for the same key as Java clients choose.
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
+        "linger.ms": 1,
+        "socket.nagle.disable": True,
+        **(more or {}),
+    }
+
+
+class KafkaPublisher:
+    """A producer that never leaves a gap: after any failure it is purged and a new one takes its place."""
+
+    def __init__(self, settings: Settings, topic_prefix: str = "") -> None:
+        """Takes what `producer_settings` returns and what to put before the topics' names."""
+        self._settings = settings
+        self._prefix = topic_prefix
+        self._producer = self._new()
+
+    async def warm_up(self, topics: Sequence[str]) -> None:
+        """Connects and gets the topics' leaders, so that the first event does not wait for it.
+
+        Raises `BusUnavailable`.
+        """
+        try:
+            for topic in topics:
+                await asyncio.to_thread(self._producer.list_topics, self._prefix + topic, 10.0)
+            await asyncio.sleep(_PRODUCER_ID_SECONDS)
+        except KafkaException as error:
+            raise BusUnavailable from error
+
+    async def publish(self, rows: Sequence[Waiting]) -> dict[int, str]:
+        """Publishes rows in their order; returns the place and the fault of each that is not known to be in Kafka."""
+        return await asyncio.to_thread(self._publish, rows)
+
+    async def close(self) -> None:
+        """Gives the producer up; nothing is waiting in it between two calls of `publish`."""
+        await asyncio.to_thread(self._discard)
+
+    def _new(self) -> Producer:
+        return Producer({**self._settings, "error_cb": _report_error}, logger=kafka_log)
+
+    def _publish(self, rows: Sequence[Waiting]) -> dict[int, str]:
+        reports: list[str | None] = [_NO_REPORT] * len(rows)
+        self._enqueue(rows, reports)
+        self._producer.flush(_FLUSH_SECONDS)
+        faults = {place: fault for place, fault in enumerate(reports) if fault}
+        if faults:
+            self._discard()
+            self._producer = self._new()
+        return faults
+
+    def _enqueue(self, rows: Sequence[Waiting], reports: list[str | None]) -> None:
+        """Hands rows to the producer, up to the first that it refuses."""
+        for place, row in enumerate(rows):
+            try:
+                self._producer.produce(
+                    self._prefix + row.topic,
+                    row.payload,
+                    row.key,
+                    on_delivery=partial(_settle, reports, place),
+                    headers=json.loads(row.headers),
+                )
+            except (BufferError, KafkaException) as error:
+                reports[place] = str(error)
+                return
+
+    def _discard(self) -> None:
+        """Drops what is queued or in flight. It may still arrive: as duplicates, in order, which the inbox drops."""
+        self._producer.purge()
+        self._producer.flush(_PURGE_SECONDS)
+
+
+def _settle(reports: list[str | None], place: int, error: KafkaError | None, _: Message) -> None:
+    reports[place] = error.str() if error else None
+
+
+def _report_error(error: KafkaError) -> None:
+    _log.warning("kafka", code=error.name(), fatal=error.fatal())

@@ -1,0 +1,167 @@
+"""The relay: outbox rows into Kafka, in the order of their lanes, at least once.
+
+A round is one transaction: lock lanes, read, produce, flush, check every report, delete, commit. The commit gives the
+lanes back, so any number of relays share them without a session to hold anything. What a crash between flush and commit
+repeats, consumers drop by their inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from chassis.bus.envelope import LANES
+from chassis.bus.publisher import Waiting
+from chassis.db import Database, Scope, Transaction
+from chassis.errors import ServiceError
+from chassis.waiting import Backoff, pause
+
+_log = structlog.get_logger(__name__)
+
+Publish = Callable[[Sequence[Waiting]], Awaitable[Mapping[int, str]]]
+"""Publishes rows in order; returns the place and the fault of each that is not known to have arrived."""
+
+_LOCK_CLASS = 0x6C616E65
+_BUSY_SECONDS = 0.010
+_IDLE_SECONDS = 0.100
+
+# The lock must be had before the rows are read: a statement that did both would read by a snapshot from before the
+# lock, and see rows that the lane's last holder has published and deleted since.
+_LOCK_LANES = """
+SELECT lane, pg_try_advisory_xact_lock($1, lane) AS mine
+FROM (
+    SELECT lane FROM unnest($2::int[]) WITH ORDINALITY AS wanted (lane, place)
+    WHERE EXISTS (SELECT FROM outbox WHERE outbox.lane = wanted.lane)
+    ORDER BY place LIMIT $3
+) AS candidate
+"""
+
+_READ = """
+SELECT o.lane, o.id, o.topic, o.key, o.payload, o.headers
+FROM unnest($1::smallint[]) AS held (lane)
+CROSS JOIN LATERAL (
+    SELECT * FROM outbox WHERE outbox.lane = held.lane ORDER BY id LIMIT $2
+) AS o
+"""
+
+# By exact ids, never by range: a row with a smaller id may have been committed since the read.
+_DELETE = """
+DELETE FROM outbox USING unnest($1::smallint[], $2::bigint[]) AS sent (lane, id)
+WHERE outbox.lane = sent.lane AND outbox.id = sent.id
+"""
+
+_DEPTH = "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) FROM outbox"
+
+
+@dataclass(slots=True)
+class RelayCounts:
+    """Events since the start of the process."""
+
+    published: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxDepth:
+    """What waits in the outbox. Alarms go by age: a deep outbox that drains is healthy."""
+
+    rows: int
+    oldest_seconds: float
+
+
+class Relay:
+    """Publishes one database's outbox until it is told to stop."""
+
+    def __init__(self, database: Database, publish: Publish, *, batch: int = 1000) -> None:
+        """Takes the service's database, how to publish, and how many rows a round moves at most."""
+        self._database = database
+        self._publish = publish
+        self._batch = batch
+        self._share = LANES
+        self._woken = asyncio.Event()
+        self.counts = RelayCounts()
+
+    def wake(self) -> None:
+        """Starts the next round now: rows have been committed by this process."""
+        self._woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publishes until `stop` is set; the round that is running then is finished."""
+        idle, trouble = _BUSY_SECONDS, Backoff(0.1, 5.0)
+        while not stop.is_set():
+            self._woken.clear()
+            try:
+                moved = await self.round()
+            except Exception as error:
+                _log.warning("relay held", error=_name(error), attempts=trouble.attempts + 1)
+                await pause(trouble.next(), stop)
+                continue
+            trouble.reset()
+            idle = _BUSY_SECONDS if moved else min(idle * 2, _IDLE_SECONDS)
+            if moved < self._batch // 2:
+                await pause(idle, self._woken, stop)
+
+    async def round(self) -> int:
+        """Moves up to a batch; returns the number of rows that are in Kafka and gone from the outbox.
+
+        Raises `NotPublished` if any row did not go out; those that did, up to it in its lane, are gone all the same.
+        """
+        async with self._database.transaction(Scope.service()) as tx:
+            lanes = await self._lock_lanes(tx)
+            rows = await _read(tx, lanes, self._batch // len(lanes)) if lanes else []
+            faults = await self._publish(rows) if rows else {}
+            sent = delivered(rows, faults)
+            if sent:
+                await tx.execute(_DELETE, [row.lane for row in sent], [row.id for row in sent])
+        self.counts.published += len(sent)
+        if faults:
+            self.counts.failed += len(faults)
+            raise NotPublished(next(iter(faults.values())))
+        return len(sent)
+
+    async def _lock_lanes(self, tx: Transaction) -> list[int]:
+        """Locks lanes that have rows. Relays that meet on a lane each take fewer, until they work side by side."""
+        first = random.randrange(LANES)  # noqa: S311
+        wanted = [(first + place) % LANES for place in range(LANES)]
+        found = await tx.fetch(_LOCK_LANES, _LOCK_CLASS, wanted, self._share)
+        mine = [row["lane"] for row in found if row["mine"]]
+        self._share = min(LANES, self._share * 2) if len(mine) == len(found) else max(1, self._share // 2)
+        return mine
+
+
+class NotPublished(Exception):
+    """Some rows did not go out; the relay tries them again."""
+
+
+def delivered(rows: Sequence[Waiting], faults: Mapping[int, str]) -> list[Waiting]:
+    """The rows that may be deleted: those that went out, in each lane only up to the first that did not.
+
+    A row that went out after a failed one of its key must go out again after it.
+    """
+    broken: set[int] = set()
+    sent = []
+    for place, row in enumerate(rows):
+        if place in faults:
+            broken.add(row.lane)
+        elif row.lane not in broken:
+            sent.append(row)
+    return sent
+
+
+async def outbox_depth(tx: Transaction) -> OutboxDepth:
+    """How much waits in the outbox, and for how long."""
+    row = await tx.fetchrow(_DEPTH)
+    return OutboxDepth(row[0], float(row[1])) if row else OutboxDepth(0, 0.0)
+
+
+async def _read(tx: Transaction, lanes: Sequence[int], each: int) -> list[Waiting]:
+    return [Waiting(*row) for row in await tx.fetch(_READ, lanes, max(1, each))]
+
+
+def _name(error: Exception) -> str:
+    """What to log of an error: never the text of one that may quote data."""
+    return str(error) if isinstance(error, (ServiceError, NotPublished)) else type(error).__name__

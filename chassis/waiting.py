@@ -1,0 +1,46 @@
+"""Waiting that a stop cuts short, and pauses that grow."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+
+
+async def pause(seconds: float, *wakers: asyncio.Event) -> None:
+    """Returns after `seconds`, or as soon as one of the events is set."""
+    if any(waker.is_set() for waker in wakers):
+        return
+    waiting = [asyncio.ensure_future(waker.wait()) for waker in wakers]
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiter in waiting:
+            waiter.cancel()
+
+
+class Backoff:
+    """Pauses that double from `first` to `longest` seconds, with jitter so that replicas do not retry in step."""
+
+    def __init__(self, first: float, longest: float) -> None:
+        """Starts at `first`."""
+        self._first = first
+        self._longest = longest
+        self._attempts = 0
+
+    @property
+    def attempts(self) -> int:
+        """How many pauses were taken since the start or the last `reset`."""
+        return self._attempts
+
+    def next(self) -> float:
+        """The seconds to wait now: between half of the current step and all of it."""
+        step = min(self._longest, self._first * 2.0 ** min(self._attempts, 30))
+        self._attempts += 1
+        return step * random.uniform(0.5, 1.0)  # noqa: S311
+
+    def reset(self) -> None:
+        """Starts over: something worked."""
+        self._attempts = 0
