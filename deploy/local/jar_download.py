@@ -15,14 +15,17 @@ _TRIES = 4
 _TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=10, sock_read=30)
 
 
-async def fetch(paths: Sequence[str], folder: Path, report: Report, *, base: str = CENTRAL) -> None:
-    """Put the jars at `paths` of the repository into `folder`, in the same layout. Raises OSError."""
+async def fetch(paths: Sequence[str], folder: Path, report: Report, *, base: str = CENTRAL, pause: float = 0.5) -> None:
+    """Put the jars at `paths` of the repository into `folder`, in the same layout. Raises OSError.
+
+    A passing failure is tried again after `pause` seconds, then after twice that, and so on.
+    """
     gate, done = asyncio.Semaphore(_AT_ONCE), 0
 
     async def one(session: aiohttp.ClientSession, path: str) -> None:
         nonlocal done
         async with gate:
-            await _with_retries(partial(_download, session, f"{base}/{path}", folder / path))
+            await _with_retries(partial(_download, session, f"{base}/{path}", folder / path), pause)
         done += 1
         report(done)
 
@@ -37,8 +40,8 @@ async def fetch(paths: Sequence[str], folder: Path, report: Report, *, base: str
             raise OSError(f"{base}: {first or type(first).__name__}") from None
 
 
-async def _with_retries(attempt: Callable[[], Awaitable[None]]) -> None:
-    for pause in (0.5 * 2**n for n in range(_TRIES - 1)):
+async def _with_retries(attempt: Callable[[], Awaitable[None]], first_pause: float) -> None:
+    for pause in (first_pause * 2**n for n in range(_TRIES - 1)):
         try:
             return await attempt()
         except aiohttp.ClientResponseError as error:

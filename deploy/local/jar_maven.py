@@ -21,10 +21,10 @@ async def fetch(paths: Sequence[str], folder: Path, report: Report) -> None:
     if maven is None:
         raise FileNotFoundError("Maven: not installed")
     with tempfile.TemporaryDirectory() as project:
-        pom = Path(project) / "pom.xml"
-        pom.write_bytes(_pom(paths))
+        file = Path(project) / "pom.xml"
+        file.write_bytes(pom(paths))
         options = [f"-DoutputDirectory={folder}", "-Dmdep.useRepositoryLayout=true", "-DincludeScope=runtime"]
-        argv = [maven, "-B", "--strict-checksums", "-f", str(pom), _PLUGIN, *options]
+        argv = [maven, "-B", "--strict-checksums", "-f", str(file), _PLUGIN, *options]
         await _run(argv, {Path(path).name for path in paths}, report)
 
 
@@ -63,7 +63,7 @@ async def _follow(process: asyncio.subprocess.Process, names: set[str], report: 
     return error
 
 
-def _pom(paths: Sequence[str]) -> bytes:
+def pom(paths: Sequence[str]) -> bytes:
     """A project that depends on exactly these jars and on nothing that they depend on."""
     project = ElementTree.Element("project", xmlns="http://maven.apache.org/POM/4.0.0")
     own = {"modelVersion": "4.0.0", "groupId": "preceptor", "artifactId": "kafka-jars", "version": "1"}

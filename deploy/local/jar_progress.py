@@ -16,17 +16,20 @@ Report = Callable[[int], None]
 @contextmanager
 def shown(total: int) -> Iterator[Report]:
     """A report that draws on standard error; on what is no terminal one line says what the wait is for."""
+    console = Console(stderr=True)
     columns = (TextColumn("Fetching Apache Kafka"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     task = bar.add_task("jars", total=total)
-    since = time.monotonic()
+    since, told = time.monotonic(), False
 
     def report(done: int) -> None:
+        nonlocal told
         bar.update(task, completed=done)
-        if not bar.live.is_started and time.monotonic() - since > _QUIET_SECONDS:
-            if not bar.console.is_terminal:
-                bar.console.print(f"Fetching Apache Kafka: {total} jars, once", highlight=False)
+        if not told and time.monotonic() - since > _QUIET_SECONDS:
+            told = True
             bar.start()
+            if not console.is_terminal:
+                console.print(f"Fetching Apache Kafka: {total} jars, once", highlight=False)
 
     try:
         yield report
