@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,7 @@ from uuid import UUID
 import asyncpg
 from google.protobuf.message import Message
 
+from chassis import tracing
 from chassis.bus.outbox import EventWriter, OutboxRow, write
 from chassis.errors import Aborted, DeadlineExceeded, ServiceError, Unavailable
 
@@ -97,15 +98,17 @@ class Transaction:
         """Runs a statement; returns its command tag, like ``UPDATE 3``."""
         return await self.conn.execute(sql, *args)
 
-    def emit(self, *events: Message) -> None:
+    def emit(self, *events: Message, traceparent: str | None = None) -> None:
         """Takes events as they are now; they become outbox rows just before the commit.
 
         By then the rows that they tell of are locked, so that a key's events get their ids in the order of commits.
-        Raises `EventTooLarge`, or `ValueError` for a message that is no event of this service.
+        They carry on the running trace. A reaction to many events at once has many: it says which by the `traceparent`
+        of the event that is the cause. Raises `EventTooLarge`, or `ValueError` for what is no event of this service.
         """
         if self._events is None:
             raise ValueError("this database was opened without an event writer")
-        self.pending.extend(self._events.row(event) for event in events)
+        with tracing.start(traceparent) if traceparent else nullcontext():
+            self.pending.extend(self._events.row(event) for event in events)
 
     def publish(self, rows: Iterable[OutboxRow]) -> None:
         """Like `emit`, for rows that are made already, such as dead letters."""
