@@ -1,0 +1,39 @@
+"""ExpertService."""
+
+from __future__ import annotations
+
+from preceptor.identity.v1 import expert_pb2 as pb
+from preceptor.identity.v1.events_pb2 import ExpertStatus
+from preceptor.work.v1 import work_pb2
+
+from chassis.ids import name, parse_name
+from chassis.rpc.call import Call
+from services.identity.context import Context
+from services.identity.domain.expert import Claim, Expert
+from services.identity.usecases import attest_expert as attestation
+from services.identity.usecases import get_expert as lookup
+
+
+async def get_expert(call: Call[Context], request: pb.GetExpertRequest) -> pb.GetExpertResponse:
+    """Gives an expert: to the expert, or to staff."""
+    expert_id = call.expert(parse_name("experts", request.name, "name"))
+    return pb.GetExpertResponse(expert=_message(await lookup.get_expert(call.tx, expert_id)))
+
+
+async def attest_expert(call: Call[Context], request: pb.AttestExpertRequest) -> pb.AttestExpertResponse:
+    """Replaces what is attested about an expert."""
+    expert_id = call.expert(parse_name("experts", request.name, "name"))
+    claims = [Claim(claim.kind, claim.value) for claim in request.claims]
+    expert = await attestation.attest_expert(call.tx, expert_id, claims, request.payout_eligible, call.caller.person_id)
+    return pb.AttestExpertResponse(expert=_message(expert))
+
+
+def _message(expert: Expert) -> pb.Expert:
+    return pb.Expert(
+        name=name("experts", expert.id),
+        status=ExpertStatus.Value(f"EXPERT_STATUS_{expert.status}"),
+        claims=[work_pb2.Claim(kind=claim.kind, value=claim.value) for claim in expert.claims],
+        locales=expert.locales,
+        payout_eligible=expert.payout_eligible,
+        version=expert.version,
+    )

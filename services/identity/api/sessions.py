@@ -1,0 +1,54 @@
+"""SessionService."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from preceptor.identity.v1 import session_pb2 as pb
+
+from chassis.ids import name
+from chassis.rpc.call import Call
+from services.identity.context import Context
+from services.identity.tokens import Tokens
+from services.identity.usecases import exchange_api_key as exchange
+from services.identity.usecases import refresh_session as refresh
+from services.identity.usecases import sign_in as password
+
+
+async def sign_in(call: Call[Context], request: pb.SignInRequest) -> pb.SignInResponse:
+    """Signs a person in by password."""
+    tokens = await password.sign_in(call.database, call.context, request.email, request.password)
+    return pb.SignInResponse(tokens=_message(tokens))
+
+
+async def refresh_session(call: Call[Context], request: pb.RefreshSessionRequest) -> pb.RefreshSessionResponse:
+    """Exchanges a refresh token for its successor."""
+    tokens = await refresh.refresh_session(call.database, call.context, request.refresh_token)
+    return pb.RefreshSessionResponse(tokens=_message(tokens))
+
+
+async def exchange_api_key(call: Call[Context], request: pb.ExchangeApiKeyRequest) -> pb.ExchangeApiKeyResponse:
+    """Exchanges an API key for an access token."""
+    tokens = await exchange.exchange_api_key(call.tx, call.context, request.api_key)
+    return pb.ExchangeApiKeyResponse(tokens=_message(tokens))
+
+
+async def get_jwks(call: Call[Context], _: pb.GetJwksRequest) -> pb.GetJwksResponse:
+    """Gives the public keys of access tokens."""
+    return pb.GetJwksResponse(jwks_json=call.context.signer.jwks_json)
+
+
+def _message(tokens: Tokens) -> pb.Tokens:
+    message = pb.Tokens(
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        account=_name("accounts", tokens.account_id),
+        expert=_name("experts", tokens.expert_id),
+        vendor=_name("vendors", tokens.vendor_id),
+    )
+    message.access_expire_time.FromDatetime(tokens.access_expires_at)
+    return message
+
+
+def _name(collection: str, id_: UUID | None) -> str:
+    return name(collection, id_) if id_ else ""

@@ -1,0 +1,1 @@
+"""The rules of identity: pure, on the standard library only."""

@@ -1,0 +1,50 @@
+"""Opens a session for an account, and makes the tokens of its sign-in and of its refreshes."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from asyncpg import Record
+
+from chassis.db import Transaction
+from chassis.ids import new_id
+from chassis.rpc.call import Caller
+from services.identity.context import Context
+from services.identity.domain.account import Account
+from services.identity.tokens import Tokens, new_refresh_token, refresh_hash
+
+_INSERT = """
+WITH session AS (
+    INSERT INTO session (id, account_id, expires_at) VALUES ($1, $2, now() + $3) RETURNING id, expires_at
+)
+INSERT INTO refresh_token (hash, session_id, expires_at) SELECT $4, id, least(expires_at, now() + $5) FROM session
+"""
+
+
+async def open_session(tx: Transaction, context: Context, account: Account) -> Tokens:
+    """The tokens of a new session."""
+    session_id, refresh_token = new_id(), new_refresh_token()
+    lives = context.settings
+    await tx.execute(
+        _INSERT, session_id, account.id, lives.session_life, refresh_hash(refresh_token), lives.refresh_idle_life
+    )
+    return tokens_of(context, account, session_id, refresh_token)
+
+
+def tokens_of(context: Context, account: Account, session_id: UUID, refresh_token: str) -> Tokens:
+    """A fresh access token of the session, beside its refresh token."""
+    caller = Caller(
+        subject=account.id,
+        kind=account.kind,
+        roles=account.roles,
+        person_id=account.person_id,
+        session_id=session_id,
+        expert_id=account.expert_id,
+    )
+    access_token, ends = context.signer.access_token(caller)
+    return Tokens(access_token, ends, refresh_token, account_id=account.id, expert_id=account.expert_id)
+
+
+def account_of(row: Record) -> Account:
+    """The account in a row with the columns id, person_id, kind, status, roles and expert_id."""
+    return Account(row["id"], row["person_id"], row["kind"], row["status"], frozenset(row["roles"]), row["expert_id"])

@@ -1,0 +1,37 @@
+"""Registers an expert: an account, and the expert that other services hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chassis.db import Database, Scope, Transaction
+from chassis.ids import new_id
+from services.identity.api.events import expert_changed
+from services.identity.context import Context
+from services.identity.domain.account import EXPERT, EXPERT_ROLE, Account, NewAccount
+from services.identity.domain.expert import Expert
+from services.identity.usecases.create_account import create_account
+
+_INSERT = "INSERT INTO expert (id, account_id, person_id, locales) VALUES ($1, $2, $3, $4)"
+
+
+async def register_expert(
+    database: Database, context: Context, email: str, password: str, display_name: str, locales: Sequence[str]
+) -> tuple[Account, Expert]:
+    """The account and the expert, with nothing attested yet. Raises `EmailTaken`, `SignInBusy`."""
+    new = NewAccount(EXPERT, email, password, display_name, frozenset({EXPERT_ROLE}))
+    with context.passwords.admission():
+        password_hash = await context.passwords.hash(password)
+
+    async def work(tx: Transaction) -> tuple[Account, Expert]:
+        account = await create_account(tx, context, new, password_hash)
+        return account, await _create_expert(tx, account, locales)
+
+    return await database.run(Scope.service(), work)
+
+
+async def _create_expert(tx: Transaction, account: Account, locales: Sequence[str]) -> Expert:
+    expert = Expert(new_id(), account.person_id, "ACTIVE", (), tuple(locales), payout_eligible=False, version=1)
+    await tx.execute(_INSERT, expert.id, account.id, expert.person_id, list(expert.locales))
+    tx.emit(expert_changed(expert))
+    return expert
