@@ -1,26 +1,17 @@
 """python -m deploy.local.provider --port 8090 --data FOLDER --seed 7 --faults hostile"""
 
 import argparse
-import asyncio
-import contextlib
-import os
-import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
 import uvloop
-from aiohttp import web
 
-from deploy.local.ports import HOST
 from deploy.local.processes import stop_requested
-from deploy.local.provider.api import Api
 from deploy.local.provider.faults import PRESETS
-from deploy.local.provider.provider import Provider
+from deploy.local.provider.serving import serving
 from deploy.local.provider.settings import Behaviour
-from deploy.local.provider.store import Store
-from deploy.local.provider.webhooks import deliver
 
 READY = "provider double serves on "
 
@@ -38,35 +29,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 async def _serve(port: int, data: Path, token_file: Path | None, behaviour: Behaviour) -> None:
-    await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
-    store = Store(data / "provider.sqlite3")
-    api = Api(Provider(store, behaviour), store, secret_in(token_file or data / "token"))
-    runner = web.AppRunner(api.app(), access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, port).start()
-    print(f"{READY}http://{HOST}:{port}", flush=True)  # noqa: T201
-    webhooks = asyncio.create_task(_webhooks(api, store, behaviour, data))
-    await stop_requested()
-    webhooks.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await webhooks
-    await runner.cleanup()
-    api.thread.shutdown()
-    store.close()
-
-
-async def _webhooks(api: Api, store: Store, behaviour: Behaviour, data: Path) -> None:
-    if behaviour.webhook_url is not None:
-        await deliver(api, store, behaviour.webhook_url, secret_in(data / "webhook-secret"))
-
-
-def secret_in(path: Path) -> str:
-    """The secret that a file holds; made, readable by us alone, where there is none."""
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(24))
-    return path.read_text().strip()
+    async with serving(port, data, behaviour, token_file or data / "token") as url:
+        print(f"{READY}{url}", flush=True)  # noqa: T201
+        await stop_requested()
 
 
 def _parser() -> argparse.ArgumentParser:

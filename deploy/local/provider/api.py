@@ -131,7 +131,14 @@ class Api:
         given = request.headers.get("Authorization", "")
         if request.path != "/v1/health" and not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
             return _response(error(401, "unauthenticated", "Authorization: Bearer TOKEN"))
+        if _is_lookup(request) and self._provider.lookup_fails(request.path_qs):
+            return _response(error(503, "unavailable", "try again"))
         return await handler(request)
+
+
+def _is_lookup(request: web.Request) -> bool:
+    by_path = request.method == "GET" and request.path.startswith(("/v1/transfers/", "/v1/statements"))
+    return by_path or "reference" in request.query
 
 
 def _response(answer: Answer) -> web.Response:

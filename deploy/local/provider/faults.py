@@ -51,6 +51,8 @@ class Rates:
     moved_error: float = 0.0
     lost_reply: float = 0.0
     slow: float = 0.0
+    lookup_unavailable: float = 0.0
+    """Of the look-ups by id, by reference and of statements: 503. The provider's own list never fails."""
     failed: float = 0.0
     returned: float = 0.0
     paid_then_failed: float = 0.0
@@ -71,7 +73,7 @@ class Rates:
 
 PRESETS: dict[str, Rates] = {
     "none": Rates(),
-    "mild": Rates(throttled=0.01, unavailable=0.01, lost_reply=0.01, slow=0.01, failed=0.005),
+    "mild": Rates(throttled=0.01, unavailable=0.01, lost_reply=0.01, slow=0.01, lookup_unavailable=0.01, failed=0.005),
     "hostile": Rates(
         throttled=0.05,
         unavailable=0.05,
@@ -80,6 +82,7 @@ PRESETS: dict[str, Rates] = {
         moved_error=0.02,
         lost_reply=0.10,
         slow=0.02,
+        lookup_unavailable=0.05,
         failed=0.02,
         returned=0.02,
         paid_then_failed=0.01,
@@ -96,6 +99,11 @@ def outcome_of(rates: Rates, seed: int, key: str) -> Outcome:
     """How the transfer that this key makes will end."""
     bad = [Outcome.FAILED, Outcome.RETURNED, Outcome.PAID_THEN_FAILED]
     return _drawn(rates, bad, f"{seed}/{key}/outcome") or Outcome.PAID
+
+
+def lookup_fails(rates: Rates, seed: int, path: str, number: int) -> bool:
+    """Whether the `number`-th look-up of a path is answered 503."""
+    return random.Random(f"{seed}/{path}/{number}").random() < rates.lookup_unavailable  # noqa: S311
 
 
 def _drawn(rates: Rates, choices: Sequence[_T], about: str) -> _T | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from deploy.local.ports import HOST, free_port
 from deploy.local.processes import Process, Program, Supervisor, log_says
-from deploy.local.provider.__main__ import READY, secret_in
+from deploy.local.provider.__main__ import READY
+from deploy.local.provider.serving import secret_in
 
 
 @dataclass(frozen=True, slots=True)

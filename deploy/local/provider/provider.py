@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deploy.local.provider.faults import Fault, Outcome, fault_of, outcome_of
+from deploy.local.provider.faults import Fault, Outcome, fault_of, lookup_fails, outcome_of
 from deploy.local.provider.settings import Behaviour
 from deploy.local.provider.store import Answer, Store
 from deploy.local.provider.transfers import Json, Order, Transfer, stamp
@@ -47,6 +47,11 @@ class Provider:
             answer = self._answer(key, order, fault, now)
             self._store.keep_answer(key, request, answer, now)
         return Reply(answer, fault)
+
+    def lookup_fails(self, path: str) -> bool:
+        """Whether the look-up that comes now fails."""
+        self._tries[path] += 1
+        return lookup_fails(self.behaviour.rates, self.behaviour.seed, path, self._tries[path])
 
     def statement(self, start: float) -> list[Json] | None:
         """The lines booked in the period that begins at `start`; None while it is open."""
