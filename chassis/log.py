@@ -45,6 +45,8 @@ def configure(service: str, role: str, *, level: int = logging.INFO, stream: Tex
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # A line that cannot be written is lost: the standard library would print it to stderr unredacted.
+    logging.raiseExceptions = False
 
 
 def _formatter(shared: Sequence[Processor]) -> logging.Formatter:

@@ -22,6 +22,9 @@ kafka_log = logging.getLogger("librdkafka")
 # It warns at each start that `enable.gapless.guarantee` is experimental, which is known.
 kafka_log.addFilter(lambda record: "CONFWARN" not in record.getMessage())
 
+LARGEST_DEAD_LETTER = 2 * 1024 * 1024
+"""Bytes. A dead letter is whatever came, as large as a broker takes it, and more headers. Events are smaller."""
+
 # A flush gives up well before a message may time out by itself. Were one message of a key to time out and the next to
 # go through, the key's order would break; purging all that is left at once leaves no such gap.
 _FLUSH_SECONDS = 20.0
@@ -59,6 +62,7 @@ def producer_settings(bootstrap: str, more: Mapping[str, str | int | float | boo
         "acks": "all",
         # The same partition for the same key as Java clients choose.
         "partitioner": "murmur2_random",
+        "message.max.bytes": LARGEST_DEAD_LETTER,
         "compression.type": "lz4",
         "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
         "linger.ms": 1,

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from chassis.bus.publisher import BusUnavailable
+from chassis.bus.publisher import LARGEST_DEAD_LETTER, BusUnavailable
 from chassis.contract.events import EventType, Kind
 
 _log = structlog.get_logger(__name__)
@@ -48,7 +48,8 @@ def topics_of(types: Iterable[EventType]) -> list[Topic]:
     # Tombstones stay long enough for a consumer that was down to see them.
     compact = {"cleanup.policy": "compact", "delete.retention.ms": keep["retention.ms"]}
     streams = [Topic(name, compact if kind is Kind.STATE else keep) for name, kind in sorted(kinds.items())]
-    return streams + [Topic(dead_letters(topic.name), keep) for topic in streams]
+    letters = keep | {"max.message.bytes": str(LARGEST_DEAD_LETTER)}
+    return streams + [Topic(dead_letters(topic.name), letters) for topic in streams]
 
 
 async def ensure(

@@ -1,0 +1,130 @@
+"""Records off the wire, as events that a service reacts to, or refused with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from google.protobuf.message import DecodeError, Message
+
+from chassis.bus.envelope import Event, source_of
+from chassis.contract.events import EventType, Kind
+from chassis.errors import FailedPrecondition
+
+RawHeaders = Sequence[tuple[str, bytes | None]]
+
+
+class Refused(FailedPrecondition):
+    """The record is not an event that may be applied."""
+
+    reason = "REFUSED"
+
+
+class UnknownType(Refused):
+    """No contract here knows the event's type: its writer may be newer than this consumer."""
+
+    reason = "UNKNOWN_TYPE"
+
+
+class SourceNotOwner(Refused):
+    """The event's source does not own its topic."""
+
+    reason = "SOURCE_NOT_OWNER"
+
+
+class Undecodable(Refused):
+    """The owner of the topic wrote something that is not a valid event."""
+
+    reason = "UNDECODABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Kafka record; `topic` is without a prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: RawHeaders
+
+    def own_id(self) -> UUID:
+        """An id for a record that has no valid one: the same whenever it is read."""
+        return uuid5(NAMESPACE_OID, f"{self.topic}/{self.partition}/{self.offset}")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record with its event."""
+
+    record: Record
+    type: EventType
+    event: Event[Message]
+
+
+class Intake:
+    """Reads the records of the topics that a service reacts to."""
+
+    def __init__(self, types: Mapping[str, EventType], reacts_to: set[str]) -> None:
+        """Takes the event catalogue, and the full names of the event types that have a reaction."""
+        self._types = types
+        self._reacts_to = reacts_to
+        self._sources = {type_.topic: source_of(type_.owner) for type_ in types.values()}
+
+    def read(self, record: Record) -> Received | None:
+        """The event, or nothing if the service has no reaction to its type, which costs no decoding.
+
+        Raises `UnknownType`, `SourceNotOwner` or `Undecodable`.
+        """
+        headers = dict(record.headers)
+        name = (headers.get("ce_type") or b"").decode(errors="replace")
+        if name in self._types and name not in self._reacts_to:
+            return None
+        if (headers.get("ce_source") or b"").decode(errors="replace") != self._sources.get(record.topic):
+            raise SourceNotOwner
+        if not name:
+            raise Undecodable("The header ce_type is missing.")
+        if (type_ := self._types.get(name)) is None:
+            raise UnknownType(type=name)
+        if type_.topic != record.topic:
+            raise SourceNotOwner
+        if record.value is None and type_.kind is Kind.STATE:
+            # How a compacted topic forgets a key. What it means, an event has told.
+            return None
+        return Received(record, type_, _event(record, type_, headers))
+
+
+def _event(record: Record, type_: EventType, headers: Mapping[str, bytes | None]) -> Event[Message]:
+    message = _message(record.value or b"", type_)
+    key = getattr(message, type_.key_field)
+    if not key or key.encode() != record.key:
+        raise Undecodable(f"The record's key is not the event's {type_.key_field}.")
+    try:
+        event_id, time = UUID(_text(headers, "ce_id")), datetime.fromisoformat(_text(headers, "ce_time"))
+    except ValueError as error:
+        raise Undecodable("ce_id or ce_time is malformed.") from error
+    trace = headers.get("traceparent")
+    return Event(event_id, message, key, time, _text(headers, "ce_source"), trace.decode() if trace else "")
+
+
+def _message(value: bytes, type_: EventType) -> Message:
+    if value.startswith(b"\x00"):
+        # Never a protobuf tag: it is what clients of a schema registry put before the message.
+        raise Undecodable("The value has a schema registry's framing: write plain protobuf.")
+    try:
+        return type_.message_class.FromString(value)
+    except DecodeError as error:
+        raise Undecodable("The value is not the protobuf message that ce_type names.") from error
+
+
+def _text(headers: Mapping[str, bytes | None], name: str) -> str:
+    value = headers.get(name)
+    if not value:
+        raise Undecodable(f"The header {name} is missing.")
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise Undecodable(f"The header {name} is not UTF-8.") from error
