@@ -13,7 +13,7 @@ C = TypeVar("C")
 
 
 class NotYours(PermissionDenied):
-    """This belongs to somebody else, or does not exist: ask for what is your own."""
+    """What you ask for belongs to somebody else, or does not exist: ask for what is your own."""
 
     reason = "NOT_YOURS"
 

@@ -19,7 +19,7 @@ from chassis.rpc.call import Caller
 
 
 class RequestIdReused(InvalidArgument):
-    """This request_id was used for another request before: take a fresh one."""
+    """The request_id was used for another request before: take a fresh one."""
 
     reason = "REQUEST_ID_REUSED"
 

@@ -92,7 +92,7 @@ async def _steps(
     server: Server, policy: MethodPolicy, context: Context, default_deadline: timedelta, serve: Serve
 ) -> Message:
     """Deadline, trace, authn and access around `serve`; errors become statuses."""
-    metadata = {key: value for key, value in context.invocation_metadata() or ()}
+    metadata = dict(context.invocation_metadata() or ())
     traceparent = metadata.get("traceparent")
     greatest = max(default_deadline, server.settings.greatest_deadline)
     seconds = seconds_left(context.time_remaining(), default_deadline, greatest)

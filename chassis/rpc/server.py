@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
@@ -109,7 +110,7 @@ def _of(known: Mapping[str, MethodPolicy], name: str, table: Mapping[str, Rpc]) 
     return stated
 
 
-def _handler(server: Server, policy: MethodPolicy, rpc: Rpc) -> grpc.RpcMethodHandler:
+def _handler(server: Server, policy: MethodPolicy, rpc: Rpc) -> grpc.RpcMethodHandler[Message, Message]:
     parse, serialize = policy.request_class.FromString, policy.response_class.SerializeToString
     if policy.client_streaming:
         return grpc.stream_unary_rpc_method_handler(upload(server, policy, rpc), parse, serialize)

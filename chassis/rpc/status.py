@@ -36,9 +36,7 @@ def to_status(error: ServiceError) -> status_pb2.Status:
 
 
 def _details(error: ServiceError) -> list[Message]:
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    ]
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
     violations = error.violations if isinstance(error, InvalidArgument) else _single(error)
     if violations:
         bad_request = error_details_pb2.BadRequest()

@@ -1,0 +1,152 @@
+"""A process of a service from its start to its stop: parts in order, readiness told, nothing in hand lost."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from contextlib import AsyncExitStack
+from enum import Enum
+from typing import TypeVar
+
+import grpc
+import structlog
+
+from chassis import log
+from chassis.bus.consumer import Consumer, consumer_settings
+from chassis.bus.handler import Handler
+from chassis.bus.outbox import EventWriter
+from chassis.bus.publisher import KafkaPublisher, producer_settings
+from chassis.bus.relay import Relay
+from chassis.contract.events import catalogue
+from chassis.db import Database
+from chassis.errors import ServiceError
+from chassis.migrate import schema_is_current
+from chassis.rpc import server as calls
+from chassis.rpc.pipeline import Server
+from chassis.rpc.tokens import TokenVerifier
+from chassis.service import Service
+from chassis.settings import ChassisSettings, load
+from chassis.timers import run_timers
+from chassis.waiting import pause
+
+_log = structlog.get_logger(__name__)
+_LOOK_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 0.05
+
+C = TypeVar("C")
+
+
+class Role(Enum):
+    """What a process of a service does."""
+
+    GRPC = "grpc"
+    EVENTS = "events"
+    ALL = "all"
+
+
+async def run_role(service: Service[C], role: Role) -> None:
+    """Runs until SIGTERM or SIGINT. Raises what ends one of its parts: whoever runs the process starts it anew."""
+    settings = load(ChassisSettings)
+    log.configure(service.name, role.value)
+    stop = _stop_on_signals()
+    async with AsyncExitStack() as stack:
+        database = await _connect(service, settings)
+        stack.push_async_callback(database.close)
+        context = await stack.enter_async_context(service.context(settings, database))
+        health = calls.Health(tuple(service.rpcs) if role is not Role.EVENTS else ())
+        await health.start()
+        server = _server(service, role, settings, health, database, context)
+        await server.start()
+        stack.push_async_callback(server.stop, None)
+        gc.collect()
+        gc.freeze()  # what lives as long as the process need not be looked through again
+        _log.info("started")
+        async with asyncio.TaskGroup() as parts:
+            warm, served = asyncio.Event(), asyncio.Event()
+            parts.create_task(_tell_readiness(service, database, health, warm, stop))
+            if role is Role.GRPC:
+                warm.set()
+            else:
+                parts.create_task(_run_events(service, settings, database, context, warm, served))
+            await stop.wait()
+            _log.info("stopping")
+            # Calls end first, so that the relay still takes along what they left in the outbox.
+            await calls.stop(server, health, settings)
+            served.set()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _connect(service: Service[C], settings: ChassisSettings) -> Database:
+    return await Database.connect(
+        settings.database_url.get_secret_value(),
+        events=EventWriter(service.name, catalogue()),
+        max_size=settings.database_pool_size,
+        statement_cache_size=settings.statement_cache_size,
+        application_name=f"preceptor-{service.name}",
+    )
+
+
+def _server(
+    service: Service[C], role: Role, settings: ChassisSettings, health: calls.Health, database: Database, context: C
+) -> grpc.aio.Server:
+    """The server of calls; for the role `events` one that answers probes only."""
+    if role is Role.EVENTS:
+        return calls.build_health_only(settings, health)
+    verifier = TokenVerifier(settings.jwks_file, settings.token_issuer)
+    return calls.build(service.name, service.rpcs, health, Server(database, context, verifier, settings))
+
+
+async def _run_events(
+    service: Service[C],
+    settings: ChassisSettings,
+    database: Database,
+    context: C,
+    warm: asyncio.Event,
+    stop: asyncio.Event,
+) -> None:
+    """Relay, consumer and timers side by side until `stop` is set."""
+    types, prefix = catalogue(), settings.kafka_topic_prefix
+    publisher = KafkaPublisher(producer_settings(settings.kafka_bootstrap_servers), prefix)
+    await publisher.warm_up(sorted({type_.topic for type_ in types.values() if type_.owner == service.name}))
+    relay = Relay(database, publisher.publish)
+    database.on_commit_with_events = relay.wake
+    try:
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(relay.run(stop))
+            parts.create_task(run_timers(database, service.timers, context, stop))
+            if service.reactions:
+                handler = Handler(service.name, database, service.reactions, context, types)
+                group = consumer_settings(settings.kafka_bootstrap_servers, prefix + service.name)
+                parts.create_task(Consumer(handler, group, topic_prefix=prefix).run(stop))
+            warm.set()
+    finally:
+        await publisher.close()
+
+
+async def _tell_readiness(
+    service: Service[C], database: Database, health: calls.Health, warm: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Keeps readiness true: the parts are warm, the schema is the code's, and the database answers.
+
+    Kafka is no condition of serving calls: the outbox holds events while it is away.
+    """
+    while not stop.is_set():
+        ready = warm.is_set() and await _fit(service, database)
+        if ready != health.ready:
+            _log.info("ready" if ready else "not ready")
+            await health.set_ready(ready)
+        await pause(_LOOK_SECONDS if ready else _FIRST_LOOK_SECONDS, stop)
+
+
+async def _fit(service: Service[C], database: Database) -> bool:
+    try:
+        return await schema_is_current(database, service.migrations)
+    except ServiceError:
+        return False

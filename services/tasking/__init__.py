@@ -1,0 +1,1 @@
+"""Tasking hands vendors' tasks to experts, takes their answers, and decides what is payable."""

@@ -1,0 +1,90 @@
+"""BatchService, the upload apart: contract to domain and back."""
+
+from __future__ import annotations
+
+import json
+
+import asyncpg
+from preceptor.tasking.v1 import batch_pb2
+from preceptor.work.v1 import work_pb2
+
+from chassis import money
+from chassis.ids import name, parse_name
+from chassis.rpc.call import Call
+from chassis.rpc.paging import page_size
+from services.tasking.context import Context
+from services.tasking.usecases import get_batch as getting
+from services.tasking.usecases import list_results as listing
+from services.tasking.usecases import open_batch as opening
+
+_NOT_OPENED = (batch_pb2.BATCH_STATE_STAGING, batch_pb2.BATCH_STATE_VALIDATING, batch_pb2.BATCH_STATE_HALTED_BUDGET)
+
+
+async def open_batch(call: Call[Context], request: batch_pb2.OpenBatchRequest) -> batch_pb2.OpenBatchResponse:
+    """Asks for the batch's money."""
+    batch_id = parse_name("batches", request.name, "name")
+    await opening.open_batch(call.tx, batch_id)
+    return batch_pb2.OpenBatchResponse(batch=to_batch(await getting.get_batch(call.tx, batch_id)))
+
+
+async def get_batch(call: Call[Context], request: batch_pb2.GetBatchRequest) -> batch_pb2.GetBatchResponse:
+    """Gives a batch."""
+    row = await getting.get_batch(call.tx, parse_name("batches", request.name, "name"))
+    return batch_pb2.GetBatchResponse(batch=to_batch(row))
+
+
+async def list_results(call: Call[Context], request: batch_pb2.ListResultsRequest) -> batch_pb2.ListResultsResponse:
+    """Gives a page of results."""
+    batch_id = parse_name("batches", request.parent, "parent")
+    limit = page_size(request.page_size, default=100, greatest=1000)
+    after = call.context.pager.position(request)
+    state, rows = await listing.list_results(call.tx, batch_id, int(after[0]) if after else -1, limit + 1)
+    page = rows[:limit]
+    token = call.context.pager.token(request, page[-1]["position"]) if len(rows) > limit else ""
+    results = [_result(row, opened=state not in _NOT_OPENED) for row in page]
+    return batch_pb2.ListResultsResponse(results=results, next_page_token=token)
+
+
+def to_batch(row: asyncpg.Record) -> batch_pb2.Batch:
+    """A row of the use case as the contract shows it."""
+    batch = batch_pb2.Batch(
+        name=name("batches", row["batch_id"]),
+        project=name("projects", row["project_id"]),
+        batch_key=row["batch_key"],
+        state=row["state"],
+        state_reason=row["state_reason"],
+        tasks=row["tasks"],
+        resolved=row["resolved"],
+        unresolved=row["unresolved"],
+        answers=row["answers"],
+        last_chunk=row["last_chunk"],
+    )
+    batch.create_time.FromDatetime(row["created_at"])
+    if row["reserved_minor"] is not None:
+        batch.reserved.CopyFrom(money.to_proto(row["reserved_minor"], row["currency"]))
+        batch.spent.CopyFrom(money.to_proto(_spent(row), row["currency"]))
+    if row["missing_minor"] is not None:
+        batch.missing.CopyFrom(money.to_proto(row["missing_minor"], row["currency"]))
+    return batch
+
+
+def _spent(row: asyncpg.Record) -> int:
+    """What the decided answers cost, in minor units: rounded per answer, as payouts books it."""
+    spent = 0
+    for basis_points, answers in json.loads(row["shares"]).items():
+        pay = money.share(row["price_minor"], int(basis_points))
+        spent += answers * (pay + money.share(pay, row["fee_basis_points"]))
+    return spent
+
+
+def _result(row: asyncpg.Record, *, opened: bool) -> batch_pb2.TaskResult:
+    waiting = row["state"] == batch_pb2.TASK_STATE_AVAILABLE and not opened
+    return batch_pb2.TaskResult(
+        task=name("tasks", row["task_id"]),
+        item_key=row["item_key"],
+        state=batch_pb2.TASK_STATE_QUEUED if waiting else row["state"],
+        result=work_pb2.Result.FromString(row["result"]) if row["result"] is not None else None,
+        confidence=row["confidence"] or 0.0,
+        answers=row["answers_seen"],
+        version=row["scored_version"],
+    )

@@ -1,0 +1,102 @@
+"""BatchService.UploadBatch: a stream of messages to chunks, each checked row by row and stored by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+
+from preceptor.tasking.v1 import batch_pb2
+
+from chassis.contract.work import task_type_of
+from chassis.ids import parse_name
+from chassis.rpc.call import Call
+from chassis.rpc.validation import violations_of
+from services.tasking.api.batch import to_batch
+from services.tasking.context import Context
+from services.tasking.domain.upload import HeaderMissing
+from services.tasking.usecases.get_batch import get_batch
+from services.tasking.usecases.upload_batch import NewTask, Stored, Target, find_or_make_batch, store_chunk
+
+_MOST_ERRORS = 1000
+
+
+async def upload_batch(
+    call: Call[Context], requests: AsyncIterator[batch_pb2.UploadBatchRequest]
+) -> batch_pb2.UploadBatchResponse:
+    """Takes a header and chunks; a chunk is durable before the next one is read."""
+    target = await _target(call, requests)
+    response = batch_pb2.UploadBatchResponse()
+    async for request in requests:
+        if not request.HasField("chunk"):
+            raise HeaderMissing(field="header")
+        await _store(call, target, request.chunk, response)
+    row = await call.database.run(call.caller.scope, lambda tx: get_batch(tx, target.batch_id))
+    response.batch.CopyFrom(to_batch(row))
+    return response
+
+
+async def _target(call: Call[Context], requests: AsyncIterator[batch_pb2.UploadBatchRequest]) -> Target:
+    """Finds or makes the batch that the header names."""
+    first = await anext(requests, None)
+    if first is None or not first.HasField("header"):
+        raise HeaderMissing(field="header")
+    project_id = parse_name("projects", first.header.project, "header.project")
+    vendor_id, batch_key = call.own_vendor(), first.header.batch_key
+    return await call.database.run(
+        call.caller.scope, lambda tx: find_or_make_batch(tx, vendor_id, project_id, batch_key)
+    )
+
+
+async def _store(
+    call: Call[Context], target: Target, chunk: batch_pb2.UploadChunk, response: batch_pb2.UploadBatchResponse
+) -> None:
+    """Stores the well-formed tasks of a chunk and adds what became of each to the response."""
+    tasks: list[NewTask] = []
+    errors: list[batch_pb2.RowError] = []
+    for place, task in enumerate(chunk.tasks):
+        error = _error(task, target.task_type)
+        if error is None:
+            tasks.append(_new_task(place, task))
+        else:
+            errors.append(_placed(error, chunk.sequence, place, task.item_key))
+    stored = await call.database.run(
+        call.caller.scope, lambda tx: store_chunk(tx, target.batch_id, chunk.sequence, tasks)
+    )
+    errors += [_placed(_CONFLICT, chunk.sequence, task.place, task.item_key) for task in stored.conflicts]
+    _add(response, stored, errors)
+
+
+_CONFLICT = batch_pb2.RowError(
+    reason="ITEM_KEY_CONFLICT",
+    field="item_key",
+    message="A task with this key and other content is in the batch: give the new one a key of its own.",
+)
+
+
+def _error(task: batch_pb2.NewTask, task_type: int) -> batch_pb2.RowError | None:
+    """What is wrong with a task by itself, if anything."""
+    if violations := violations_of(task):
+        field, message = violations[0]
+        return batch_pb2.RowError(reason="INVALID_TASK", field=field, message=message)
+    if task_type_of(task.payload) != task_type:
+        message = "The payload is not of the project's task type."
+        return batch_pb2.RowError(reason="TASK_TYPE_MISMATCH", field="payload", message=message)
+    return None
+
+
+def _placed(error: batch_pb2.RowError, sequence: int, place: int, item_key: str) -> batch_pb2.RowError:
+    placed = batch_pb2.RowError(sequence=sequence, position=place, item_key=item_key)
+    placed.MergeFrom(error)
+    return placed
+
+
+def _new_task(place: int, task: batch_pb2.NewTask) -> NewTask:
+    payload = task.payload.SerializeToString(deterministic=True)
+    return NewTask(place, task.item_key, payload, hashlib.sha256(payload).digest(), task.priority)
+
+
+def _add(response: batch_pb2.UploadBatchResponse, stored: Stored, errors: list[batch_pb2.RowError]) -> None:
+    response.accepted += stored.accepted
+    response.repeated += stored.repeated
+    response.rejected += len(errors)
+    response.errors.extend(errors[: _MOST_ERRORS - len(response.errors)])

@@ -1,0 +1,1 @@
+"""The rules of tasking: pure functions and state machines."""

@@ -1,0 +1,31 @@
+"""What a batch may cost at most: the sum that is reserved before anybody may claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """The greatest cost of a batch; money in minor units."""
+
+    answers: int
+    surplus: int
+    price_minor: int
+    fee_minor: int
+    total_minor: int
+
+
+def worst_case(
+    tasks: int, max_answers: int, price_minor: int, fee_basis_points: int, share: Callable[[int, int], int]
+) -> WorstCase:
+    """Every task gets all its answers, and each of its slots one late answer beside it; the fee is on all of them.
+
+    `share(minor, basis_points)` rounds. The fee is rounded per answer, as it is booked, so that what is booked never
+    exceeds what is reserved.
+    """
+    answers = surplus = tasks * max_answers
+    fee_each = share(price_minor, fee_basis_points)
+    count = answers + surplus
+    return WorstCase(answers, surplus, price_minor, count * fee_each, count * (price_minor + fee_each))

@@ -1,0 +1,1 @@
+"""What tasking does when something has happened elsewhere: one file per event."""

@@ -1,0 +1,119 @@
+"""Does what scoring found: asks for more answers, or closes the task and decides its answers.
+
+An acceptance passes by itself. A proposal of less than all opens a case, which a person decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+from preceptor.scoring.v1 import events_pb2
+from preceptor.tasking.v1 import events_pb2 as tasking_events
+
+from chassis.bus.envelope import Event
+from chassis.db import Transaction
+from chassis.ids import new_id
+from services.tasking.context import Context
+from services.tasking.domain.decision import ALL, Standing, Step, judge
+from services.tasking.usecases.decide_answers import Decided, decide_answers
+
+_CLOSED = {events_pb2.VERDICT_RESOLVED: 3, events_pb2.VERDICT_UNRESOLVED: 4}
+
+# Answers first, then tasks, in key order: a late answer locks its slot before its task too.
+_ANSWERS = """
+SELECT a.answer_id, a.decision_version, a.payable_basis_points,
+       EXISTS (SELECT FROM rejection_case c WHERE c.answer_id = a.answer_id) AS has_case
+FROM answer a WHERE a.answer_id = ANY ($1) ORDER BY a.answer_id FOR UPDATE OF a
+"""
+
+_TASKS = """
+SELECT task_id, state, scored_version FROM task WHERE task_id = ANY ($1) ORDER BY task_id FOR UPDATE
+"""
+
+_APPLY = """
+WITH applied AS (
+    UPDATE task t SET state = coalesce(new.state, t.state), scored_version = new.version, answers_seen = new.seen,
+                      answers_wanted = least(greatest(t.answers_wanted, new.wanted), p.max_answers),
+                      result = coalesce(new.result, t.result), confidence = coalesce(new.confidence, t.confidence)
+    FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[], $7::float8[])
+         AS new (task_id, state, version, seen, wanted, result, confidence), project p
+    WHERE t.task_id = new.task_id AND p.project_id = t.project_id
+    RETURNING t.task_id, t.batch_id)
+UPDATE batch b SET closed = b.closed + c.n
+FROM (SELECT batch_id, count(*) AS n FROM applied WHERE task_id = ANY ($8) GROUP BY batch_id) AS c
+WHERE b.batch_id = c.batch_id
+"""
+
+_OPEN_CASES = """
+WITH moved AS (
+    UPDATE answer a SET decide_by = clock_timestamp() + $5::interval FROM unnest($1::uuid[]) AS new (answer_id)
+    WHERE a.answer_id = new.answer_id RETURNING a.answer_id, a.vendor_id, a.decide_by)
+INSERT INTO rejection_case (case_id, answer_id, vendor_id, proposed_basis_points, ground, evidence, due_at)
+SELECT new.case_id, m.answer_id, m.vendor_id, new.proposed, new.ground, new.evidence, m.decide_by
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $6::uuid[])
+     AS new (answer_id, proposed, ground, evidence, case_id)
+JOIN moved m USING (answer_id)
+"""
+
+
+async def react(tx: Transaction, events: Sequence[Event[events_pb2.TaskScored]], context: Context) -> None:
+    """Applies the newest scoring of each task."""
+    newest = {event.message.task_id: event.message for event in sorted(events, key=lambda e: e.message.version)}
+    judgements = [judgement for scored in newest.values() for judgement in scored.judgements]
+    answers = await tx.fetch(_ANSWERS, [UUID(judgement.answer_id) for judgement in judgements])
+    tasks = {str(row["task_id"]): row for row in await tx.fetch(_TASKS, [UUID(id_) for id_ in newest])}
+    fresh = [s for id_, s in newest.items() if id_ in tasks and s.version > tasks[id_]["scored_version"]]
+    await _apply(tx, fresh, tasks)
+    await _decide(tx, fresh, answers, context.settings.review_deadline)
+
+
+async def _apply(tx: Transaction, scored: Sequence[events_pb2.TaskScored], tasks: dict[str, asyncpg.Record]) -> None:
+    """Writes what was found into the tasks, and counts those that it closes."""
+    closing = [s.task_id for s in scored if s.verdict in _CLOSED and tasks[s.task_id]["state"] not in _CLOSED.values()]
+    await tx.execute(
+        _APPLY,
+        [UUID(s.task_id) for s in scored],
+        [_CLOSED.get(s.verdict) for s in scored],
+        [s.version for s in scored],
+        [s.answers_seen for s in scored],
+        [s.answers_wanted for s in scored],
+        [s.result.SerializeToString(deterministic=True) if s.verdict in _CLOSED else None for s in scored],
+        [s.confidence if s.verdict in _CLOSED else None for s in scored],
+        [UUID(id_) for id_ in closing],
+    )
+
+
+async def _decide(
+    tx: Transaction,
+    scored: Iterable[events_pb2.TaskScored],
+    answers: Sequence[asyncpg.Record],
+    deadline: timedelta,
+) -> None:
+    """Accepts answers, and opens cases about others."""
+    standings = {str(row["answer_id"]): _standing(row) for row in answers}
+    steps = [
+        (judgement, judge(standings[judgement.answer_id], judgement.payable_basis_points))
+        for task in scored
+        for judgement in task.judgements
+        if judgement.answer_id in standings
+    ]
+    accepted = [UUID(judgement.answer_id) for judgement, step in steps if step is Step.ACCEPT]
+    await decide_answers(tx, [Decided(id_, ALL, tasking_events.DECIDED_BY_CONSENSUS) for id_ in accepted])
+    cases = [judgement for judgement, step in steps if step is Step.OPEN_CASE]
+    if cases:
+        await tx.execute(
+            _OPEN_CASES,
+            [UUID(judgement.answer_id) for judgement in cases],
+            [judgement.payable_basis_points for judgement in cases],
+            [judgement.ground for judgement in cases],
+            [judgement.evidence for judgement in cases],
+            deadline,
+            [new_id() for _ in cases],
+        )
+
+
+def _standing(row: asyncpg.Record) -> Standing:
+    return Standing(row["decision_version"], row["payable_basis_points"] or 0, row["has_case"])

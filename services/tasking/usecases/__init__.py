@@ -1,0 +1,1 @@
+"""What tasking does when it is asked: load, decide, write, emit; one file per use case."""

@@ -1,0 +1,84 @@
+"""Gives an expert a task.
+
+Order: the lease that the expert holds already; then tasks that others have started (the closest to completion), then
+by priority, then as uploaded. The task is locked, its seat counted and the slot made by one statement; tasks that
+others are claiming at this moment are passed over, so claimers do not wait for each other.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+
+from chassis.db import Transaction
+from chassis.errors import FailedPrecondition
+from chassis.ids import new_id
+from services.tasking.domain.lease import SlotState
+from services.tasking.settings import TaskingSettings
+from services.tasking.usecases.slots import end_slots
+
+# Locking the expert's row makes one person's claims take turns, in however many tabs.
+_EXPERT = """
+SELECT e.active, e.claims, e.locales, s.slot_id, s.expires_at > clock_timestamp() AS runs
+FROM expert e LEFT JOIN slot s ON s.expert_id = e.expert_id AND s.state = 1
+WHERE e.expert_id = $1 FOR NO KEY UPDATE OF e
+"""
+
+_CLAIM = """
+WITH eligible AS (
+    SELECT b.batch_id, b.rate_card_version, b.price_minor, b.currency, b.fee_basis_points, p.tier, p.lease
+    FROM batch b JOIN project p USING (project_id)
+    WHERE b.state = 3 AND p.required_claims <@ $2::text[]
+      AND (p.locale = ANY ($3::text[]) OR split_part(p.locale, '-', 1) = ANY ($3::text[]))
+      AND ($4::uuid IS NULL OR p.project_id = $4)),
+candidate AS (
+    SELECT t.task_id, t.batch_id FROM eligible e, LATERAL (
+        SELECT t.task_id, t.batch_id, t.seats_taken, t.priority, t.position FROM task t
+        WHERE t.batch_id = e.batch_id AND t.state = 2 AND t.seats_taken < t.answers_wanted
+          AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = $1)
+        ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.position
+        LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
+    ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),
+seated AS (
+    UPDATE task t SET seats_taken = t.seats_taken + 1 FROM candidate c WHERE t.task_id = c.task_id
+    RETURNING t.task_id, t.batch_id, t.project_id, t.vendor_id)
+INSERT INTO slot (slot_id, task_id, batch_id, project_id, vendor_id, expert_id, swapped, expires_at,
+                  rate_card_version, tier, price_minor, currency, fee_basis_points)
+SELECT $5, t.task_id, t.batch_id, t.project_id, t.vendor_id, $1, random() < 0.5,
+       clock_timestamp() + least(e.lease, $6::interval),
+       e.rate_card_version, e.tier, e.price_minor, e.currency, e.fee_basis_points
+FROM seated t JOIN eligible e USING (batch_id)
+RETURNING slot_id
+"""
+
+_LEASE = """
+SELECT s.*, t.payload, p.instructions, p.expected_seconds
+FROM slot s JOIN task t USING (task_id) JOIN project p ON p.project_id = s.project_id WHERE s.slot_id = $1
+"""
+
+
+class ExpertNotActive(FailedPrecondition):
+    """You may not claim tasks: your account is not active, or was made a moment ago and is not known here yet."""
+
+    reason = "EXPERT_NOT_ACTIVE"
+
+
+async def claim_task(
+    tx: Transaction, expert_id: UUID, project_id: UUID | None, settings: TaskingSettings
+) -> asyncpg.Record | None:
+    """The expert's lease: slot, payload and instructions in one row; nothing if there is no task for them now.
+
+    Raises `ExpertNotActive`.
+    """
+    expert = await tx.fetchrow(_EXPERT, expert_id)
+    if expert is None or not expert["active"]:
+        raise ExpertNotActive
+    held: UUID | None = expert["slot_id"]
+    if held and not expert["runs"]:
+        await end_slots(tx, [held], SlotState.EXPIRED)
+        held = None
+    if held is None:
+        claims, locales = expert["claims"], expert["locales"]
+        held = await tx.fetchval(_CLAIM, expert_id, claims, locales, project_id, new_id(), settings.greatest_hold)
+    return await tx.fetchrow(_LEASE, held) if held else None

@@ -1,0 +1,91 @@
+"""Makes a project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from chassis.db import Transaction
+from chassis.errors import FailedPrecondition
+from chassis.ids import new_id
+
+_CHECK = """
+SELECT coalesce((SELECT active FROM vendor WHERE vendor_id = $1), false) AS vendor_active,
+       (SELECT rates ? $3 FROM rate_card WHERE rate_card_id = $2) AS tier_known
+"""
+
+_INSERT = """
+INSERT INTO project (project_id, vendor_id, display_name, task_type, domain, locale, instructions, required_claims,
+                     min_answers, max_answers, stop_confidence, rate_card_id, tier, expected_seconds, lease)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+"""
+
+
+class VendorNotActive(FailedPrecondition):
+    """The vendor is not active, or was made a moment ago and is not known here yet."""
+
+    reason = "VENDOR_NOT_ACTIVE"
+
+
+class RateCardUnknown(FailedPrecondition):
+    """There is no such rate card, or it was published a moment ago and is not known here yet."""
+
+    reason = "RATE_CARD_UNKNOWN"
+
+
+class TierUnknown(FailedPrecondition):
+    """The rate card has no such tier."""
+
+    reason = "TIER_UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class NewProject:
+    """A project to be made; numbers of enums as in the contract, claims as ``kind=value``."""
+
+    vendor_id: UUID
+    display_name: str
+    task_type: int
+    domain: int
+    locale: str
+    instructions: str
+    required_claims: list[str]
+    min_answers: int
+    max_answers: int
+    stop_confidence: float
+    rate_card_id: UUID
+    tier: str
+    expected_seconds: int
+    lease: timedelta
+
+
+async def create_project(tx: Transaction, new: NewProject) -> UUID:
+    """Returns the id. Raises `VendorNotActive`, `RateCardUnknown` or `TierUnknown`."""
+    known = await tx.fetchrow(_CHECK, new.vendor_id, new.rate_card_id, new.tier)
+    if known is None or not known["vendor_active"]:
+        raise VendorNotActive
+    if known["tier_known"] is None:
+        raise RateCardUnknown(field="project.rate_card")
+    if not known["tier_known"]:
+        raise TierUnknown(field="project.tier")
+    project_id = new_id()
+    await tx.execute(
+        _INSERT,
+        project_id,
+        new.vendor_id,
+        new.display_name,
+        new.task_type,
+        new.domain,
+        new.locale,
+        new.instructions,
+        new.required_claims,
+        new.min_answers,
+        new.max_answers,
+        new.stop_confidence,
+        new.rate_card_id,
+        new.tier,
+        new.expected_seconds,
+        new.lease,
+    )
+    return project_id

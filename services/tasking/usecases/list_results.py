@@ -1,0 +1,27 @@
+"""Lists the results of a batch, in the order in which tasks were uploaded."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+
+from chassis.db import Transaction
+from chassis.rpc.call import NotYours
+
+_BATCH = "SELECT state FROM batch WHERE batch_id = $1"
+
+_PAGE = """
+SELECT task_id, item_key, state, result, confidence, answers_seen, scored_version, position
+FROM task WHERE batch_id = $1 AND position > $2 ORDER BY position LIMIT $3
+"""
+
+
+async def list_results(
+    tx: Transaction, batch_id: UUID, after_position: int, limit: int
+) -> tuple[int, list[asyncpg.Record]]:
+    """The batch's state, and up to `limit` rows after a position. Raises `NotYours`."""
+    state: int | None = await tx.fetchval(_BATCH, batch_id)
+    if state is None:
+        raise NotYours
+    return state, await tx.fetch(_PAGE, batch_id, after_position, limit)

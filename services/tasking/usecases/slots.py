@@ -1,0 +1,46 @@
+"""The statements that several use cases need of slots: load one under lock, end one and free its seat."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+
+from chassis.db import Transaction
+from chassis.rpc.call import NotYours
+from services.tasking.domain.lease import Hold, SlotState
+
+_LOCK = """
+SELECT s.*, p.lease, p.task_type, p.domain, p.min_answers, p.max_answers, p.stop_confidence, clock_timestamp() AS now
+FROM slot s JOIN project p USING (project_id)
+WHERE s.slot_id = $1 AND s.expert_id = $2 FOR UPDATE OF s
+"""
+
+# Slots first, then their tasks in key order: the order in which every use case locks.
+_END = """
+WITH ended AS (
+    UPDATE slot SET state = $2, ended_at = clock_timestamp() WHERE slot_id = ANY($1) AND state = 1 RETURNING task_id),
+freed AS (
+    SELECT task_id, count(*)::smallint AS seats FROM ended GROUP BY task_id),
+locked AS (
+    SELECT t.task_id, f.seats FROM task t JOIN freed f USING (task_id) ORDER BY t.task_id FOR UPDATE OF t)
+UPDATE task t SET seats_taken = t.seats_taken - l.seats FROM locked l WHERE t.task_id = l.task_id
+"""
+
+
+async def lock_slot(tx: Transaction, slot_id: UUID, expert_id: UUID) -> asyncpg.Record:
+    """The expert's slot with its project's rules, locked. Raises `NotYours`."""
+    row = await tx.fetchrow(_LOCK, slot_id, expert_id)
+    if row is None:
+        raise NotYours
+    return row
+
+
+def hold_of(slot: asyncpg.Record) -> Hold:
+    """The slot as the rules of leases need it, with the database's time at which it was locked."""
+    return Hold(SlotState(slot["state"]), slot["fencing_token"], slot["expires_at"], slot["now"])
+
+
+async def end_slots(tx: Transaction, slot_ids: list[UUID], state: SlotState) -> None:
+    """Ends live slots as expired or returned, and frees their seats."""
+    await tx.execute(_END, slot_ids, state)

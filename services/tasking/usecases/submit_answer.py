@@ -1,0 +1,164 @@
+"""Takes an answer: locks the slot, checks the lease, writes the answer and the event, all in one transaction.
+
+From here the answer goes its way by events: `AnswerSubmitted` to scoring and payouts; scoring's `TaskScored` comes back
+to `reactions/on_task_scored.py`, which decides; `AnswersDecided` makes payouts book the money.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from preceptor.tasking.v1 import events_pb2
+from preceptor.work.v1 import work_pb2
+
+from chassis.contract.work import answer_fits
+from chassis.db import Transaction
+from chassis.errors import InvalidArgument
+from chassis.ids import new_id
+from services.tasking.domain.lease import AnswerWindowClosed, Seats, SlotState, Taken, check_submittable, place_late
+from services.tasking.settings import TaskingSettings
+from services.tasking.usecases.slots import hold_of, lock_slot
+
+_OPEN = 3  # of BatchState
+_AVAILABLE = 2  # of TaskState
+
+_PAYLOAD = "SELECT payload FROM task WHERE task_id = $1"
+
+# The batch is locked first against its completion: after that no answer comes any more.
+_LOCK_LATE = """
+SELECT t.seats_taken, t.answers_wanted, t.surplus_taken, t.state AS task_state, b.state AS batch_state
+FROM (SELECT batch_id, state FROM batch WHERE batch_id = $2 FOR SHARE) AS b
+JOIN task t USING (batch_id) WHERE t.task_id = $1 FOR UPDATE OF t
+"""
+
+# A lease that no timer has ended yet still holds its seat: it is freed here before the answer is placed.
+_PLACE_LATE = """
+UPDATE task SET seats_taken = seats_taken + $2, surplus_taken = surplus_taken + $3 WHERE task_id = $1
+"""
+
+_WRITE = """
+WITH filled AS (
+    UPDATE slot SET state = $2, ended_at = $12 WHERE slot_id = $1)
+INSERT INTO answer (answer_id, slot_id, task_id, batch_id, vendor_id, expert_id, content,
+                    active_seconds, idle_seconds, surplus, submitted_at, decide_by)
+VALUES ($3, $1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12 + $13::interval)
+"""
+
+
+class AnswerTypeMismatch(InvalidArgument):
+    """The answer is not of the task's type."""
+
+    reason = "ANSWER_TYPE_MISMATCH"
+
+
+class JustificationTooShort(InvalidArgument):
+    """The task asks for a longer justification."""
+
+    reason = "JUSTIFICATION_TOO_SHORT"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An answer as it is handed in."""
+
+    slot_id: UUID
+    expert_id: UUID
+    fencing_token: int
+    answer: work_pb2.Answer
+    time_spent: work_pb2.TimeSpent
+
+
+async def submit_answer(tx: Transaction, submission: Submission, settings: TaskingSettings) -> tuple[UUID, bool]:
+    """Takes the answer; returns its id and whether it is surplus.
+
+    Raises `NotYours`, `WrongFencingToken`, `LeaseEnded`, `AnswerWindowClosed`, `AnswerTypeMismatch` or
+    `JustificationTooShort`.
+    """
+    slot = await lock_slot(tx, submission.slot_id, submission.expert_id)
+    in_time = check_submittable(hold_of(slot), submission.fencing_token, settings.late_grace)
+    _check_answer(await tx.fetchval(_PAYLOAD, slot["task_id"]), submission.answer)
+    taken = Taken.IN_TIME if in_time else await _take_late(tx, slot)
+    answer_id = new_id()
+    surplus = taken is Taken.SURPLUS
+    await tx.execute(
+        _WRITE,
+        slot["slot_id"],
+        SlotState.SURPLUS if surplus else SlotState.SUBMITTED,
+        answer_id,
+        slot["task_id"],
+        slot["batch_id"],
+        slot["vendor_id"],
+        slot["expert_id"],
+        submission.answer.SerializeToString(deterministic=True),
+        submission.time_spent.active_seconds,
+        submission.time_spent.idle_seconds,
+        surplus,
+        slot["now"],
+        settings.review_deadline,
+    )
+    tx.emit(_event(slot, submission, answer_id, surplus))
+    return answer_id, surplus
+
+
+def _check_answer(payload: bytes, answer: work_pb2.Answer) -> None:
+    """Whether the answer fits what was asked, beyond the rules on its own fields."""
+    asked = work_pb2.Payload.FromString(payload)
+    if not answer_fits(asked, answer):
+        raise AnswerTypeMismatch(field="answer")
+    least = asked.pairwise_preference.min_justification_chars
+    if len(answer.pairwise_preference.justification.strip()) < least:
+        raise JustificationTooShort(field="answer.pairwise_preference.justification", least=str(least))
+
+
+async def _take_late(tx: Transaction, slot: asyncpg.Record) -> Taken:
+    """Finds the place of a late answer. Raises `AnswerWindowClosed`."""
+    task = await tx.fetchrow(_LOCK_LATE, slot["task_id"], slot["batch_id"])
+    if task is None or task["batch_state"] != _OPEN:
+        raise AnswerWindowClosed
+    unswept = slot["state"] == SlotState.LEASED
+    taken = place_late(
+        Seats(
+            taken=task["seats_taken"] - unswept,
+            wanted=task["answers_wanted"],
+            surplus=task["surplus_taken"],
+            most_surplus=slot["max_answers"],
+            open=task["task_state"] == _AVAILABLE,
+        )
+    )
+    late = taken is Taken.LATE
+    await tx.execute(_PLACE_LATE, slot["task_id"], int(late) - int(unswept), int(not late))
+    return taken
+
+
+def _event(slot: asyncpg.Record, submission: Submission, answer_id: UUID, surplus: bool) -> events_pb2.AnswerSubmitted:
+    """The event, with all that scoring and payouts need."""
+    event = events_pb2.AnswerSubmitted(
+        answer_id=str(answer_id),
+        slot_id=str(slot["slot_id"]),
+        task_id=str(slot["task_id"]),
+        batch_id=str(slot["batch_id"]),
+        project_id=str(slot["project_id"]),
+        vendor_id=str(slot["vendor_id"]),
+        expert_id=str(slot["expert_id"]),
+        answer=submission.answer,
+        task_type=slot["task_type"],
+        domain=slot["domain"],
+        redundancy=work_pb2.Redundancy(
+            min_answers=slot["min_answers"], max_answers=slot["max_answers"], stop_confidence=slot["stop_confidence"]
+        ),
+        terms=work_pb2.Terms(
+            rate_card_version=slot["rate_card_version"],
+            tier=slot["tier"],
+            amount_minor=slot["price_minor"],
+            currency=slot["currency"],
+            fee_basis_points=slot["fee_basis_points"],
+        ),
+        time_spent=submission.time_spent,
+        surplus=surplus,
+    )
+    submitted: datetime = slot["now"]
+    event.submit_time.FromDatetime(submitted)
+    return event

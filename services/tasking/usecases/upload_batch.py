@@ -1,0 +1,131 @@
+"""Takes an upload: the header finds or makes the batch, each chunk is stored in a transaction of its own.
+
+The vendor's keys make it safe to send anything again: the same batch key is the same batch, the same item key with the
+same content is the same task, with other content an error of that row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from chassis.db import Transaction
+from chassis.ids import new_id
+from chassis.rpc.call import NotYours
+from services.tasking.domain.upload import BatchNotStaging, check_sequence
+
+_STAGING = 1
+_PLACES_A_CHUNK = 1000
+
+_PROJECT = "SELECT project_id, vendor_id, task_type FROM project WHERE project_id = $1"
+
+_FIND_OR_MAKE = """
+WITH made AS (
+    INSERT INTO batch (batch_id, vendor_id, project_id, batch_key) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (project_id, batch_key) DO NOTHING
+    RETURNING batch_id)
+SELECT batch_id FROM made UNION ALL SELECT batch_id FROM batch WHERE project_id = $3 AND batch_key = $4
+"""
+
+_LOCK = """
+SELECT b.state, b.last_chunk, b.project_id, b.vendor_id, p.min_answers
+FROM batch b JOIN project p USING (project_id) WHERE b.batch_id = $1 FOR UPDATE OF b
+"""
+
+_INSERT = """
+INSERT INTO task (task_id, batch_id, project_id, vendor_id, answers_wanted,
+                  position, item_key, payload, payload_hash, priority)
+SELECT new.task_id, $1, $2, $3, $4, new.position, new.item_key, new.payload, new.payload_hash, new.priority
+FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::bytea[], $10::smallint[])
+     AS new (task_id, position, item_key, payload, payload_hash, priority)
+ON CONFLICT (batch_id, item_key) DO NOTHING
+RETURNING item_key
+"""
+
+_KNOWN = "SELECT item_key, payload_hash FROM task WHERE batch_id = $1 AND item_key = ANY($2)"
+
+_COUNT = """
+UPDATE batch SET tasks = tasks + $2, last_chunk = greatest(last_chunk, $3) WHERE batch_id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an upload goes, and the type that its tasks must have."""
+
+    batch_id: UUID
+    task_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A well-formed task of a chunk, at its place in it."""
+
+    place: int
+    item_key: str
+    payload: bytes
+    payload_hash: bytes
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of the well-formed tasks of a chunk."""
+
+    accepted: int
+    repeated: int
+    conflicts: list[NewTask]
+
+
+async def find_or_make_batch(tx: Transaction, vendor_id: UUID, project_id: UUID, batch_key: str) -> Target:
+    """The batch of an upload. Raises `NotYours`."""
+    project = await tx.fetchrow(_PROJECT, project_id)
+    if project is None or project["vendor_id"] != vendor_id:
+        raise NotYours
+    batch_id: UUID | None = None
+    while batch_id is None:  # none when another upload made it after our snapshot was taken: the next one sees it
+        batch_id = await tx.fetchval(_FIND_OR_MAKE, new_id(), vendor_id, project_id, batch_key)
+    return Target(batch_id, project["task_type"])
+
+
+async def store_chunk(tx: Transaction, batch_id: UUID, sequence: int, tasks: Sequence[NewTask]) -> Stored:
+    """Stores a chunk by one insert. Raises `BatchNotStaging` or `ChunkOutOfOrder`; then nothing of it is stored."""
+    batch = await tx.fetchrow(_LOCK, batch_id)
+    if batch is None:
+        raise NotYours
+    if batch["state"] != _STAGING:
+        raise BatchNotStaging
+    check_sequence(sequence, batch["last_chunk"])
+    first = {task.item_key: task for task in reversed(tasks)}
+    accepted = await _insert(tx, batch_id, batch, sequence, list(first.values()))
+    known = dict.fromkeys(accepted, b"")
+    if rest := first.keys() - known.keys():
+        known |= {row["item_key"]: row["payload_hash"] for row in await tx.fetch(_KNOWN, batch_id, list(rest))}
+    await tx.execute(_COUNT, batch_id, len(accepted), sequence)
+    # What this chunk itself added is compared with its first appearance in the chunk.
+    hashes = {key: hash_ or first[key].payload_hash for key, hash_ in known.items()}
+    conflicts = [task for task in tasks if task.payload_hash != hashes[task.item_key]]
+    return Stored(len(accepted), len(tasks) - len(accepted) - len(conflicts), conflicts)
+
+
+async def _insert(
+    tx: Transaction, batch_id: UUID, batch: asyncpg.Record, sequence: int, tasks: Sequence[NewTask]
+) -> list[str]:
+    """Inserts tasks; returns the keys of those that were new."""
+    rows = await tx.fetch(
+        _INSERT,
+        batch_id,
+        batch["project_id"],
+        batch["vendor_id"],
+        batch["min_answers"],
+        [new_id() for _ in tasks],
+        [sequence * _PLACES_A_CHUNK + task.place for task in tasks],
+        [task.item_key for task in tasks],
+        [task.payload for task in tasks],
+        [task.payload_hash for task in tasks],
+        [task.priority for task in tasks],
+    )
+    return [row["item_key"] for row in rows]
