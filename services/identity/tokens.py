@@ -72,7 +72,7 @@ class TokenSigner:
             "exp": int(ends.timestamp()),
             **claims_of(caller),
         }
-        header = {"alg": algorithm(key), "typ": TOKEN_TYPE, "kid": key.ensure_kid()}
+        header = {"alg": algorithm(key), "typ": TOKEN_TYPE, "kid": key_id(key)}
         return jwt.encode(header, claims, key, registry=self._algorithms), ends
 
     @property
@@ -94,8 +94,13 @@ def read_private_keys(path: Path) -> list[SigningKey]:
 
 def public_jwk(key: SigningKey) -> dict[str, str | list[str]]:
     """What is published of a key."""
-    published = key.as_dict(private=False, kid=key.ensure_kid(), use="sig", alg=algorithm(key))
+    published = key.as_dict(private=False, kid=key_id(key), use="sig", alg=algorithm(key))
     return dict(published)
+
+
+def key_id(key: SigningKey) -> str:
+    """The id of a key: its own, else its thumbprint."""
+    return key.kid or key.thumbprint()
 
 
 def algorithm(key: SigningKey) -> str:
