@@ -1,0 +1,9 @@
+"""Runs scoring in a role: ``python -m services.scoring grpc|events|migrate|all``."""
+
+from __future__ import annotations
+
+from chassis.run import main
+from services.scoring.service import SERVICE
+
+if __name__ == "__main__":
+    main(SERVICE)

@@ -1,0 +1,29 @@
+"""How answers become a consensus: one file per kind of answer, and the table from task type to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from preceptor.work.v1.work_pb2 import TASK_TYPE_PAIRWISE_PREFERENCE, TaskType
+
+from chassis.errors import InvalidArgument
+from services.scoring.aggregation import pairwise_preference
+from services.scoring.aggregation.aggregator import Aggregator
+
+AGGREGATORS: Mapping[TaskType.ValueType, Aggregator] = {
+    TASK_TYPE_PAIRWISE_PREFERENCE: pairwise_preference.AGGREGATOR,
+}
+
+
+class UnknownTaskType(InvalidArgument):
+    """Scoring knows no such type of task."""
+
+    reason = "UNKNOWN_TASK_TYPE"
+
+
+def aggregator_for(task_type: int) -> Aggregator:
+    """The aggregator of a task type, given by its number. Raises `UnknownTaskType`."""
+    for known, aggregator in AGGREGATORS.items():
+        if known == task_type:
+            return aggregator
+    raise UnknownTaskType(field="task_type", task_type=str(task_type))

@@ -1,0 +1,66 @@
+"""Pairwise preference: which of two responses is better, as a choice between A, a tie and B."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A, SIDE_B, SIDE_TIE, PairwisePreferenceResult
+from preceptor.work.v1.work_pb2 import Answer, Result
+
+from services.scoring.aggregation import choice
+from services.scoring.aggregation.aggregator import Aggregator, AnswerMisfit, Stated
+from services.scoring.domain.consensus import Consensus
+from services.scoring.domain.votes import Ballot
+
+LABELS = ("A", "TIE", "B")
+A, TIE, B = range(3)
+_SIDES = (SIDE_A, SIDE_TIE, SIDE_B)
+
+
+def read(answer: Answer) -> Stated:
+    """The side that an answer prefers. That both are bad does not touch which is better. Raises `AnswerMisfit`."""
+    if not (answer.HasField("pairwise_preference") and answer.pairwise_preference.HasField("preference")):
+        raise AnswerMisfit(field="answer.pairwise_preference.preference")
+    preference = answer.pairwise_preference.preference
+    return Stated(_side(preference), preference)
+
+
+def aggregate(ballots: Sequence[Ballot]) -> Consensus:
+    """The most probable side. At a draw, the leading side that the stated strengths lean to; in balance, a tie.
+
+    So the outcome is the mirror image when A and B change places: no order of sides is preferred.
+    """
+    nats = choice.evidence(ballots, len(LABELS))
+    leaders = choice.leaders(nats)
+    label = leaders[0] if len(leaders) == 1 else _at_a_draw(leaders, ballots)
+    return choice.consensus(ballots, nats, label)
+
+
+def result(consensus: Consensus, ballots: Sequence[Ballot]) -> Result:
+    """The result for the vendor; the mean preference is over the standing votes alike."""
+    a, tie, b = choice.of_a_further_rater(consensus.probabilities)
+    preference = PairwisePreferenceResult(
+        preferred=_SIDES[consensus.label],
+        probability_a=a,
+        probability_tie=tie,
+        probability_b=b,
+        mean_preference=_total(ballots) / len(ballots),
+    )
+    return Result(pairwise_preference=preference)
+
+
+def _at_a_draw(leaders: Sequence[int], ballots: Sequence[Ballot]) -> int:
+    side = _side(_total(ballots))
+    return side if side in leaders else TIE
+
+
+def _side(preference: int) -> int:
+    """The side of a preference: below 0 is A, above is B."""
+    return TIE if preference == 0 else A if preference < 0 else B
+
+
+def _total(ballots: Sequence[Ballot]) -> int:
+    return sum(ballot.preference for ballot in ballots)
+
+
+AGGREGATOR = Aggregator(LABELS, read, aggregate, result)

@@ -1,0 +1,1 @@
+"""From protobuf to the domain and back; no SQL and no rules."""

@@ -1,0 +1,24 @@
+"""What scoring's use cases are handed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from chassis.db import Database
+from chassis.settings import ChassisSettings, load
+from services.scoring.settings import ScoringSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The settings."""
+
+    settings: ScoringSettings
+
+
+@asynccontextmanager
+async def make_context(_: ChassisSettings, __: Database) -> AsyncIterator[Context]:
+    """Made once at the start of a process."""
+    yield Context(load(ScoringSettings))

@@ -1,0 +1,1 @@
+"""The rules of scoring: pure, on the standard library only."""

@@ -1,0 +1,1 @@
+"""What scoring does when something happened elsewhere: one file per consumed event."""

@@ -1,0 +1,27 @@
+"""Scoring's wiring: which handler serves which RPC, and which reaction takes which event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
+
+from chassis.rpc.table import read
+from chassis.service import Service
+from services.scoring.api import consensus
+from services.scoring.context import Context, make_context
+from services.scoring.reactions import on_answer_submitted
+
+SERVICE = Service[Context](
+    name="scoring",
+    migrations=Path(__file__).parent / "migrations",
+    context=make_context,
+    rpcs={
+        "preceptor.scoring.v1.ConsensusService": {
+            "GetConsensus": read(consensus.get_consensus),
+        },
+    },
+    reactions={
+        AnswerSubmitted: on_answer_submitted.react,
+    },
+)

@@ -1,0 +1,1 @@
+"""What scoring does, one file per use case: load, decide by the domain, write, emit."""

@@ -1,0 +1,97 @@
+"""Pairwise preference: from stated strengths to a side, and its mirror image."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A, SIDE_B, SIDE_TIE, PairwisePreferenceAnswer
+from preceptor.work.v1.work_pb2 import Answer, Result
+
+from chassis.contract.work import task_types
+from services.scoring.aggregation import AGGREGATORS, UnknownTaskType, aggregator_for
+from services.scoring.aggregation.aggregator import AnswerMisfit
+from services.scoring.aggregation.pairwise_preference import AGGREGATOR, LABELS
+from services.scoring.domain.votes import Ballot
+
+FRESH = 1.791759469228055
+PREFERENCES = st.lists(st.integers(-3, 3), min_size=1, max_size=9)
+
+
+def answer(preference: int, *, both_bad: bool = False) -> Answer:
+    return Answer(pairwise_preference=PairwisePreferenceAnswer(preference=preference, both_bad=both_bad))
+
+
+def ballots(preferences: list[int], weights: list[float] | None = None) -> list[Ballot]:
+    nats = weights or [FRESH] * len(preferences)
+    stated = [AGGREGATOR.read(answer(preference)) for preference in preferences]
+    return [Ballot(*each, weight) for each, weight in zip(stated, nats, strict=True)]
+
+
+def aggregated(preferences: list[int], weights: list[float] | None = None) -> Result:
+    cast = ballots(preferences, weights)
+    return AGGREGATOR.result(AGGREGATOR.aggregate(cast), cast)
+
+
+@pytest.mark.parametrize(("preference", "word"), [(-3, "A"), (-1, "A"), (0, "TIE"), (1, "B"), (3, "B")])
+def test_the_sign_of_the_preference_is_the_side(preference: int, word: str) -> None:
+    for both_bad in (False, True):
+        stated = AGGREGATOR.read(answer(preference, both_bad=both_bad))
+        assert (LABELS[stated.label], stated.preference) == (word, preference)
+
+
+@pytest.mark.parametrize("misfit", [Answer(), Answer(pairwise_preference=PairwisePreferenceAnswer(both_bad=True))])
+def test_an_answer_without_a_preference_is_refused(misfit: Answer) -> None:
+    with pytest.raises(AnswerMisfit):
+        AGGREGATOR.read(misfit)
+
+
+@pytest.mark.parametrize(
+    ("preferences", "side"),
+    [
+        ([-2, -1, 3], SIDE_A),  # two against one, however strongly
+        ([-3, 1], SIDE_A),  # a draw: the stronger preference
+        ([-1, 2], SIDE_B),
+        ([-2, 2], SIDE_TIE),  # in balance
+        ([0, 2], SIDE_B),
+        ([0, 0, 1], SIDE_TIE),
+        ([-1, 0, 1], SIDE_TIE),
+    ],
+)
+def test_the_preferred_side_is_the_most_probable_and_draws_go_by_strength(preferences: list[int], side: int) -> None:
+    assert aggregated(preferences).pairwise_preference.preferred == side
+
+
+def test_a_draw_with_a_tie_that_leans_elsewhere_is_a_tie() -> None:
+    # A and TIE lead alike; the weak vote for B makes the mean lean to B, which does not lead.
+    result = aggregated([-1, 0, 3], [FRESH, FRESH, 0.3])
+    assert result.pairwise_preference.preferred == SIDE_TIE
+
+
+def test_the_result_tells_the_chances_of_a_further_expert_and_the_mean() -> None:
+    result = aggregated([-3, -1]).pairwise_preference
+    assert result.probability_a == pytest.approx(109 / 152, abs=1e-12)
+    assert result.probability_tie == result.probability_b == pytest.approx(43 / 304, abs=1e-12)
+    assert result.mean_preference == -2.0
+
+
+@given(PREFERENCES)
+def test_when_a_and_b_change_places_the_result_is_the_mirror_image(preferences: list[int]) -> None:
+    there = aggregated(preferences).pairwise_preference
+    back = aggregated([-preference for preference in preferences]).pairwise_preference
+    mirror = {SIDE_A: SIDE_B, SIDE_TIE: SIDE_TIE, SIDE_B: SIDE_A}
+    assert back.preferred == mirror[there.preferred]
+    assert (back.probability_a, back.probability_tie, back.probability_b) == (
+        there.probability_b,
+        there.probability_tie,
+        there.probability_a,
+    )
+    assert back.mean_preference == -there.mean_preference
+
+
+def test_every_task_type_has_an_aggregator_whose_result_is_of_that_type() -> None:
+    assert set(AGGREGATORS) == {parts.number for parts in task_types().values()}
+    assert aggregated([1]).WhichOneof("type") == "pairwise_preference"
+
+
+def test_an_unknown_task_type_is_refused() -> None:
+    with pytest.raises(UnknownTaskType):
+        aggregator_for(999)
