@@ -25,7 +25,10 @@ async def fetch(paths: Sequence[str], folder: Path, report: Report, *, base: str
     async def one(session: aiohttp.ClientSession, path: str) -> None:
         nonlocal done
         async with gate:
-            await _with_retries(partial(_download, session, f"{base}/{path}", folder / path), pause)
+            try:
+                await _with_retries(partial(_download, session, f"{base}/{path}", folder / path), pause)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise OSError(f"{base}: {error or type(error).__name__}") from error
         done += 1
         report(done)
 
@@ -35,9 +38,8 @@ async def fetch(paths: Sequence[str], folder: Path, report: Report, *, base: str
             async with asyncio.TaskGroup() as group:
                 for path in paths:
                     group.create_task(one(session, path))
-        except* (aiohttp.ClientError, TimeoutError, OSError) as errors:
-            first = errors.exceptions[0]
-            raise OSError(f"{base}: {first or type(first).__name__}") from None
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
 
 
 async def _with_retries(attempt: Callable[[], Awaitable[None]], first_pause: float) -> None:
