@@ -12,10 +12,10 @@ import typer
 from joserfc.jwk import OKPKey
 
 from chassis.db import Database, Scope
+from chassis.rpc.signing import public_jwk
 from chassis.settings import ChassisSettings, load
 from services.identity.context import Context, make_context
 from services.identity.domain.account import EmailTaken
-from services.identity.tokens import public_jwk
 from services.identity.usecases.create_staff import create_staff
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Offline commands of identity.")

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from chassis.db import Database
+from chassis.passwords import HashCost, Passwords
+from chassis.rpc.signing import TokenSigner
 from chassis.settings import ChassisSettings, load
 from chassis.vault import Vault
 from services.identity.domain.email import normalized
-from services.identity.passwords import Passwords
 from services.identity.settings import IdentitySettings
-from services.identity.tokens import TokenSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,10 @@ async def make_context(chassis: ChassisSettings, _: Database) -> AsyncIterator[C
 
 def context_of(settings: IdentitySettings, issuer: str) -> Context:
     """The context for these settings; reads the key files. Raises `SigningKeysUnusable`, `OSError`, `ValueError`."""
+    cost = HashCost(settings.argon2_memory_kib, settings.argon2_time_cost, settings.argon2_parallelism)
     return Context(
         settings=settings,
         vault=Vault(settings.kek_file.read_bytes()),
-        passwords=Passwords(settings),
+        passwords=Passwords(cost, settings.hashing_threads, settings.hashing_queue),
         signer=TokenSigner(settings.signing_keys_file, issuer, settings.access_token_life),
     )

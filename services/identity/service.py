@@ -12,7 +12,7 @@ from services.identity.context import Context, make_context
 from services.identity.usecases import sweep
 
 # Passwords are hashed, and the reuse of a refresh token is punished, outside of the call's transaction: hence `plain`.
-SERVICE = Service[Context](
+SERVICE: Service[Context] = Service(
     name="identity",
     migrations=Path(__file__).parent / "migrations",
     context=make_context,

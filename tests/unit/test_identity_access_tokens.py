@@ -21,8 +21,8 @@ from chassis.errors import Unauthenticated
 from chassis.rpc.call import Caller
 from chassis.rpc.claims import claims_of
 from chassis.rpc.jwks import KeysUnusable, TokenAlgorithms
+from chassis.rpc.signing import SigningKey, TokenSigner, key_id, public_jwk
 from chassis.rpc.tokens import TokenVerifier
-from services.identity.tokens import SigningKey, TokenSigner, key_id, public_jwk
 
 ISSUER = "preceptor"
 Json = dict[str, object]

@@ -21,7 +21,14 @@ from services.identity.domain.api_key import (
 )
 from services.identity.domain.email import normalized
 from services.identity.domain.expert import Claim, Expert, SelfAttestation
-from services.identity.domain.refresh import Outcome, Presented, RefreshTokenExpired, SessionRevoked
+from services.identity.domain.refresh import (
+    Outcome,
+    Presented,
+    RefreshTokenExpired,
+    SessionRevoked,
+    new_refresh_token,
+    refresh_hash,
+)
 from services.identity.domain.throttle import (
     FORGET_AFTER,
     FREE_TRIES,
@@ -30,7 +37,7 @@ from services.identity.domain.throttle import (
     SignInThrottled,
     wait_after,
 )
-from services.identity.tokens import new_refresh_token, open_successor, refresh_hash, seal_successor
+from services.identity.usecases.refresh_session import open_successor, seal_successor
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -9,10 +9,10 @@ from preceptor.identity.v1 import session_pb2 as pb
 from chassis.ids import name
 from chassis.rpc.call import Call
 from services.identity.context import Context
-from services.identity.tokens import Tokens
 from services.identity.usecases import exchange_api_key as exchange
 from services.identity.usecases import refresh_session as refresh
 from services.identity.usecases import sign_in as password
+from services.identity.usecases.open_session import Tokens
 
 
 async def sign_in(call: Call[Context], request: pb.SignInRequest) -> pb.SignInResponse:

@@ -1,12 +1,24 @@
-"""What a refresh token is good for at a moment."""
+"""Refresh tokens: 256 random bits, good for one use."""
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from chassis.errors import Unauthenticated
+
+
+def new_refresh_token() -> str:
+    """A fresh token, in letters that need no escape."""
+    return secrets.token_urlsafe(32)
+
+
+def refresh_hash(token: str) -> bytes:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 class RefreshTokenInvalid(Unauthenticated):

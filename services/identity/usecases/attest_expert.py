@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from chassis.db import Transaction
-from services.identity.api.events import expert_changed
 from services.identity.domain.expert import Claim, Expert
+from services.identity.usecases.announce import expert_changed
 from services.identity.usecases.get_expert import expert_of
 
 _LOCK = """

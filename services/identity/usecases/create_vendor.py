@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chassis.db import Transaction
 from chassis.ids import new_id
-from services.identity.api.events import vendor_changed
 from services.identity.domain.vendor import Vendor
+from services.identity.usecases.announce import vendor_changed
 
 _INSERT = "INSERT INTO vendor (id, display_name, status, version) VALUES ($1, $2, $3, $4)"
 

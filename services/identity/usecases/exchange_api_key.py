@@ -9,7 +9,7 @@ from chassis.rpc.call import Caller
 from services.identity.context import Context
 from services.identity.domain.api_key import ApiKey, ApiKeyForeign, ApiKeyInvalid, StoredKey
 from services.identity.domain.vendor import Vendor
-from services.identity.tokens import Tokens
+from services.identity.usecases.open_session import Tokens
 
 _FIND = """
 SELECT k.id AS api_key_id, k.secret_hash, k.expires_at, k.revoked_at, clock_timestamp() AS now,

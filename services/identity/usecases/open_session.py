@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
@@ -11,7 +13,7 @@ from chassis.ids import new_id
 from chassis.rpc.call import Caller
 from services.identity.context import Context
 from services.identity.domain.account import Account
-from services.identity.tokens import Tokens, new_refresh_token, refresh_hash
+from services.identity.domain.refresh import new_refresh_token, refresh_hash
 
 _INSERT = """
 WITH session AS (
@@ -19,6 +21,18 @@ WITH session AS (
 )
 INSERT INTO refresh_token (hash, session_id, expires_at) SELECT $4, id, least(expires_at, now() + $5) FROM session
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client gets for signing in; ids of what it then is."""
+
+    access_token: str = field(repr=False)
+    access_expires_at: datetime
+    refresh_token: str = field(default="", repr=False)
+    account_id: UUID | None = None
+    expert_id: UUID | None = None
+    vendor_id: UUID | None = None
 
 
 async def open_session(tx: Transaction, context: Context, account: Account) -> Tokens:

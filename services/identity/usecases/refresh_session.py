@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
+
 import structlog
 from asyncpg import Record
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chassis.db import Database, Scope, Transaction
 from services.identity.context import Context
-from services.identity.domain.refresh import Outcome, Presented, RefreshTokenInvalid, RefreshTokenReused
-from services.identity.tokens import Tokens, new_refresh_token, open_successor, refresh_hash, seal_successor
-from services.identity.usecases.open_session import account_of, tokens_of
+from services.identity.domain.refresh import (
+    Outcome,
+    Presented,
+    RefreshTokenInvalid,
+    RefreshTokenReused,
+    new_refresh_token,
+    refresh_hash,
+)
+from services.identity.usecases.open_session import Tokens, account_of, tokens_of
 
 _log = structlog.get_logger(__name__)
+_NONCE = 12
 
 # The session is locked, not the token: what happens to one family happens one after the other, its revocation too.
 _LOCK = """
@@ -97,3 +109,19 @@ async def _rotate(tx: Transaction, context: Context, token: str) -> str:
     idle = context.settings.refresh_idle_life
     await tx.execute(_ROTATE, refresh_hash(token), sealed, refresh_hash(successor), idle)
     return successor
+
+
+def seal_successor(token: str, successor: str) -> bytes:
+    """The successor, readable with the token that it follows only."""
+    nonce = os.urandom(_NONCE)
+    return nonce + _successor_cipher(token).encrypt(nonce, successor.encode(), None)
+
+
+def open_successor(token: str, sealed: bytes) -> str:
+    """The successor that was sealed for this token."""
+    return _successor_cipher(token).decrypt(sealed[:_NONCE], sealed[_NONCE:], None).decode()
+
+
+def _successor_cipher(token: str) -> AESGCM:
+    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"preceptor refresh successor")
+    return AESGCM(derivation.derive(token.encode()))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from chassis.db import Database, Scope, Transaction
 from chassis.ids import new_id
-from services.identity.api.events import expert_changed
 from services.identity.context import Context
 from services.identity.domain.account import EXPERT, EXPERT_ROLE, Account, NewAccount
 from services.identity.domain.expert import Expert
+from services.identity.usecases.announce import expert_changed
 from services.identity.usecases.create_account import create_account
 
 _INSERT = "INSERT INTO expert (id, account_id, person_id, locales) VALUES ($1, $2, $3, $4)"

@@ -13,8 +13,7 @@ from chassis.db import Database, Scope, Transaction
 from services.identity.context import Context
 from services.identity.domain.account import Account, InvalidCredentials
 from services.identity.domain.throttle import Attempts
-from services.identity.tokens import Tokens
-from services.identity.usecases.open_session import account_of, open_session
+from services.identity.usecases.open_session import Tokens, account_of, open_session
 
 _log = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""The events that identity publishes, from what they tell of. Nothing personal goes into them."""
+"""Tells the other services what they need to know of experts and vendors. Nothing personal is in it."""
 
 from __future__ import annotations
 

@@ -1,19 +1,11 @@
-"""Makes the tokens: signed access tokens, and refresh tokens that are random bytes."""
+"""Signs the access tokens that `chassis.rpc.tokens` verifies. Only identity holds the keys for it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import secrets
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
@@ -25,9 +17,6 @@ from chassis.rpc.claims import claims_of
 from chassis.rpc.jwks import TokenAlgorithms
 from chassis.rpc.tokens import AUDIENCE, TOKEN_TYPE
 
-_REFRESH_BYTES = 32
-_NONCE = 12
-
 SigningKey = OKPKey | ECKey
 
 
@@ -35,18 +24,6 @@ class SigningKeysUnusable(FailedPrecondition):
     """The file holds no private keys to sign with: make one by `python -m services.identity generate-keys`."""
 
     reason = "SIGNING_KEYS_UNUSABLE"
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What a client gets for signing in; ids of what it then is."""
-
-    access_token: str = field(repr=False)
-    access_expires_at: datetime
-    refresh_token: str = field(default="", repr=False)
-    account_id: UUID | None = None
-    expert_id: UUID | None = None
-    vendor_id: UUID | None = None
 
 
 class TokenSigner:
@@ -106,32 +83,6 @@ def key_id(key: SigningKey) -> str:
 def algorithm(key: SigningKey) -> str:
     """The name of a key's algorithm: EdDSA still, since edges know RFC 9864's name Ed25519 too rarely."""
     return "EdDSA" if isinstance(key, OKPKey) else "ES256"
-
-
-def new_refresh_token() -> str:
-    """256 random bits, in letters that need no escape."""
-    return secrets.token_urlsafe(_REFRESH_BYTES)
-
-
-def refresh_hash(token: str) -> bytes:
-    """What is stored of a refresh token."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
-
-
-def seal_successor(token: str, successor: str) -> bytes:
-    """The successor, readable with the token that it follows only."""
-    nonce = os.urandom(_NONCE)
-    return nonce + _successor_cipher(token).encrypt(nonce, successor.encode(), None)
-
-
-def open_successor(token: str, sealed: bytes) -> str:
-    """The successor that was sealed for this token."""
-    return _successor_cipher(token).decrypt(sealed[:_NONCE], sealed[_NONCE:], None).decode()
-
-
-def _successor_cipher(token: str) -> AESGCM:
-    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"preceptor refresh successor")
-    return AESGCM(derivation.derive(token.encode()))
 
 
 def _private_key(jwk: dict[str, str | list[str]]) -> SigningKey:

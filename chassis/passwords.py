@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -14,7 +15,6 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from chassis.errors import ResourceExhausted
-from services.identity.settings import IdentitySettings
 
 T = TypeVar("T")
 
@@ -27,20 +27,25 @@ class SignInBusy(ResourceExhausted):
     reason = "SIGN_IN_BUSY"
 
 
+@dataclass(frozen=True, slots=True)
+class HashCost:
+    """What one hash takes: memory in KiB, passes over it, lanes. The defaults are the least that ASVS 5.0 allows."""
+
+    memory_kib: int = 46 * 1024
+    passes: int = 1
+    lanes: int = 1
+
+
 class Passwords:
     """Hashes and checks passwords off the event loop."""
 
-    def __init__(self, settings: IdentitySettings) -> None:
-        """Starts no thread yet; hashes once, for accounts that do not exist."""
-        self._hasher = PasswordHasher(
-            time_cost=settings.argon2_time_cost,
-            memory_cost=settings.argon2_memory_kib,
-            parallelism=settings.argon2_parallelism,
-        )
-        self._threads = settings.hashing_threads
-        self._most = settings.hashing_threads + settings.hashing_queue
+    def __init__(self, cost: HashCost, threads: int, queue: int) -> None:
+        """Runs `threads` hashes at a time and lets `queue` more wait. Hashes once, for accounts that do not exist."""
+        self._hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
+        self._threads = threads
+        self._most = threads + queue
         self._admitted = 0
-        self._pool = ThreadPoolExecutor(settings.hashing_threads, thread_name_prefix="argon2")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         # Checked where there is no account: so an unknown address takes as long as a wrong password.
         self._nobodys = self._hasher.hash(secrets.token_urlsafe(32))
 

@@ -1,0 +1,1 @@
+"""What identity does about others' events, one file per event: none yet."""
