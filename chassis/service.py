@@ -15,7 +15,7 @@ from chassis.db import Database
 from chassis.rpc.call import C
 from chassis.rpc.table import Rpcs
 from chassis.settings import ChassisSettings
-from chassis.timers import Timer
+from chassis.timers import Job, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Service(Generic[C]):
     context: Callable[[ChassisSettings, Database], AbstractAsyncContextManager[C]]
     rpcs: Rpcs
     reactions: Mapping[type[Message], Reaction[C]] = field(default_factory=dict)
-    timers: Sequence[Timer[C]] = ()
+    timers: Sequence[Timer[C] | Job[C]] = ()
 
     @property
     def app_role(self) -> str:

@@ -1,4 +1,7 @@
-"""Timers: work that falls due by the clock, done by one replica at a time, a transaction a tick."""
+"""Timers: work that falls due by the clock, done by one replica at a time, a transaction a tick.
+
+A job is the timer for work that waits for others, such as a payment provider: it opens its transactions itself.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +43,31 @@ class Timer(Generic[C]):
         return interval.total_seconds()
 
 
-async def run_timers(database: Database, timers: Sequence[Timer[C]], context: C, stop: asyncio.Event) -> None:
+@dataclass(frozen=True, slots=True)
+class Job(Generic[C]):
+    """Named work that holds no transaction while it waits for others; it returns the number of things it did.
+
+    Several replicas run it at a time: it takes what it works on by leases in its rows.
+    """
+
+    name: str
+    interval: timedelta | Callable[[C], timedelta]
+    run: Callable[[Database, C], Awaitable[int]]
+
+    def seconds(self, context: C) -> float:
+        """The interval in seconds."""
+        interval = self.interval if isinstance(self.interval, timedelta) else self.interval(context)
+        return interval.total_seconds()
+
+
+async def run_timers(database: Database, timers: Sequence[Timer[C] | Job[C]], context: C, stop: asyncio.Event) -> None:
     """Runs timers side by side until `stop` is set; ticks that are running then are finished."""
     async with asyncio.TaskGroup() as group:
         for timer in timers:
             group.create_task(run_timer(database, timer, context, stop))
 
 
-async def run_timer(database: Database, timer: Timer[C], context: C, stop: asyncio.Event) -> None:
+async def run_timer(database: Database, timer: Timer[C] | Job[C], context: C, stop: asyncio.Event) -> None:
     """Runs one timer until `stop` is set. A tick that fails is logged and tried again, later each time."""
     interval = timer.seconds(context)
     trouble = Backoff(min(interval, 1.0), max(interval, _LONGEST_BACKOFF))
@@ -63,8 +83,11 @@ async def run_timer(database: Database, timer: Timer[C], context: C, stop: async
             await pause(interval, stop)
 
 
-async def tick_once(database: Database, timer: Timer[C], context: C) -> int:
-    """One tick in its transaction; zero if another replica is at it. Raises what the tick raises."""
+async def tick_once(database: Database, timer: Timer[C] | Job[C], context: C) -> int:
+    """One tick in its transaction, zero if another replica is at it; or one run of a job. Raises what that raises."""
+    if isinstance(timer, Job):
+        with tracing.start():
+            return await timer.run(database, context)
 
     async def work(tx: Transaction) -> int:
         mine = await tx.fetchval(_LOCK, _LOCK_CLASS, timer.name)

@@ -39,7 +39,7 @@ class Vault:
         return _encrypt(self._wrapping, os.urandom(_DATA_KEY), _WRAP)
 
     def seal(self, wrapped: bytes, subject: UUID, field: str, plaintext: bytes) -> bytes:
-        """Encrypts a field of a person under their wrapped key. Raises `VaultError` for a key that is not this vault's."""
+        """Encrypts a field of a person under their wrapped key. Raises `VaultError` for a key of another vault."""
         return _encrypt(self._unwrap(wrapped), plaintext, _bound_to(subject, field))
 
     def open(self, wrapped: bytes, subject: UUID, field: str, sealed: bytes) -> bytes:
