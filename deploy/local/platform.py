@@ -1,0 +1,125 @@
+"""The whole platform on one machine: four services and the payment provider's double, on given backends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.processes import Supervisor
+from deploy.local.provider.launch import ProviderServer, start_provider
+from deploy.local.secrets import Secrets
+from deploy.local.services import SERVICES, ServiceProcess, common_settings, run_command, start_service
+from deploy.local.stack import Backends
+
+ADMIN_EMAIL = "admin@preceptor.example"
+Settings = Mapping[str, Mapping[str, str]]
+"""Service -> environment variables of its own."""
+
+
+@dataclass(slots=True)
+class Platform:
+    """A running platform. `settings` are each service's whole environment, so that a killed one can be started anew."""
+
+    supervisor: Supervisor
+    backends: Backends
+    provider: ProviderServer
+    settings: dict[str, dict[str, str]] = field(repr=False)
+    admin_password: str = field(repr=False)
+    services: dict[str, ServiceProcess] = field(default_factory=dict)
+
+    def address(self, service: str) -> str:
+        """Where a service's gRPC API is."""
+        return self.services[service].address
+
+    def database_url(self, service: str) -> str:
+        """A service's own database, as its application role."""
+        return self.settings[service]["PRECEPTOR_DATABASE_URL"]
+
+    async def start(self, service: str, role: str = "all") -> None:
+        """Starts a service, at the address that it had before if it ran already."""
+        known = self.services.get(service)
+        address = known.address if known else None
+        self.services[service] = await start_service(self.supervisor, service, role, self.settings[service], address)
+
+    def describe(self) -> dict[str, object]:
+        """Where everything is, without secrets: what `preceptor status` reads."""
+        return {
+            "services": {name: running.address for name, running in self.services.items()},
+            "kafka": {"description": self.backends.kafka_description, "bootstrap": self.backends.kafka_bootstrap},
+            "topic_prefix": self.settings["tasking"]["PRECEPTOR_KAFKA_TOPIC_PREFIX"],
+            "postgres": {"description": self.backends.postgres_description},
+            "provider": self.provider.url,
+        }
+
+
+@asynccontextmanager
+async def start_platform(
+    backends: Backends,
+    home: Path,
+    policy: Settings,
+    *,
+    prefix: str = "",
+    partitions: int = 12,
+    provider_options: tuple[str, ...] = (),
+) -> AsyncIterator[Platform]:
+    """Migrates, starts everything, and stops it at the end in the reverse order.
+
+    `policy` adds settings per service, `prefix` keeps stacks apart that share backends. Raises ChildFailedError.
+    """
+    secrets = Secrets(home / "secrets")
+    async with Supervisor(home / "logs") as supervisor:
+        await _make_keys(supervisor, secrets)
+        provider = await start_provider(supervisor, home / "data" / "provider", *provider_options)
+        settings = {
+            service: {
+                **common_settings(service, backends, secrets, prefix, partitions),
+                **_own_settings(service, secrets, provider),
+                **policy.get(service, {}),
+            }
+            for service in SERVICES
+        }
+        password = secrets.password("admin")
+        platform = Platform(supervisor, backends, provider, settings, password.read_text())
+        await _migrate(platform)
+        create_admin = ("create-admin", "--email", ADMIN_EMAIL, "--password-file", str(password))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_command(supervisor, "identity", settings["identity"], *create_admin))
+            for service in SERVICES:
+                group.create_task(platform.start(service))
+        (home / "stack.json").write_text(json.dumps(platform.describe(), indent=2) + "\n", encoding="utf-8")
+        yield platform
+
+
+def _own_settings(service: str, secrets: Secrets, provider: ProviderServer) -> dict[str, str]:
+    """Secrets and addresses that only one service is told."""
+    if service == "identity":
+        return {
+            "IDENTITY_SIGNING_KEYS_FILE": str(secrets.signing_keys),
+            "IDENTITY_KEK_FILE": str(secrets.random("identity-kek")),
+        }
+    if service == "payouts":
+        return {
+            "PAYOUTS_KEK_FILE": str(secrets.random("payouts-kek")),
+            "PAYOUTS_PROVIDER_URL": provider.url,
+            "PAYOUTS_PROVIDER_TOKEN_FILE": str(provider.token_file),
+        }
+    return {}
+
+
+async def _make_keys(supervisor: Supervisor, secrets: Secrets) -> None:
+    if not secrets.jwks.exists():
+        files = ("--private", str(secrets.signing_keys), "--public", str(secrets.jwks))
+        await run_command(supervisor, "identity", {}, "generate-keys", *files)
+
+
+async def _migrate(platform: Platform) -> None:
+    """Brings all four databases to their schema, side by side. Only these processes know the administrator's URL."""
+    administrator = {"PRECEPTOR_ADMIN_DATABASE_URL": platform.backends.postgres_url}
+    async with asyncio.TaskGroup() as group:
+        for service in SERVICES:
+            settings = {**platform.settings[service], **administrator}
+            group.create_task(run_command(platform.supervisor, service, settings, "migrate"))
