@@ -12,7 +12,7 @@ from services.scoring.api import consensus
 from services.scoring.context import Context, make_context
 from services.scoring.reactions import on_answer_submitted
 
-SERVICE = Service[Context](
+SERVICE: Service[Context] = Service(
     name="scoring",
     migrations=Path(__file__).parent / "migrations",
     context=make_context,
