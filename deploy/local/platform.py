@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deploy.local.processes import Supervisor
 from deploy.local.provider.launch import ProviderServer, start_provider
@@ -38,6 +39,10 @@ class Platform:
     def database_url(self, service: str) -> str:
         """A service's own database, as its application role."""
         return self.settings[service]["PRECEPTOR_DATABASE_URL"]
+
+    def database_name(self, service: str) -> str:
+        """The name of a service's own database."""
+        return urlsplit(self.database_url(service)).path.removeprefix("/")
 
     async def start(self, service: str, role: str = "all") -> None:
         """Starts a service, at the address that it had before if it ran already."""

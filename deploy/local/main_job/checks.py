@@ -1,0 +1,140 @@
+"""Whether the main job came out right, recomputed from three sides: tasking's decisions, the journal, the provider."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+
+from chassis import money
+from deploy.local.main_job.expert import ClaimReply
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold, whether it does, and the figures that say so."""
+
+    name: str
+    ok: bool
+    detail: str
+
+    def as_json(self) -> dict[str, object]:
+        """For the report."""
+        return asdict(self)
+
+
+def claims_are_unique(replies: Iterable[ClaimReply]) -> tuple[Check, int]:
+    """From the experts' own logs: nobody got a task twice, no slot had two holders. Gives the number of violations.
+
+    The same reply again, as after a lost one, is the same lease and no second one.
+    """
+    leases = set(replies)
+    tasks = Counter((lease.expert, lease.task) for lease in leases)
+    holders: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
+    for lease in leases:
+        holders[lease.slot].add((lease.expert, lease.fencing_token))
+    double = sum(n - 1 for n in tasks.values()) + sum(len(who) - 1 for who in holders.values())
+    detail = f"{len(leases)} leases of {len(tasks)} pairs of expert and task, {len(holders)} slots"
+    return Check("no_double_assignment", double == 0, detail), double
+
+
+async def decided_credits(tasking: asyncpg.Connection[asyncpg.Record], batch_id: UUID) -> dict[UUID, int]:
+    """What each expert is owed for a batch, in minor units: decided answers times the terms of their slots."""
+    rows = await tasking.fetch(
+        """
+        SELECT a.expert_id, a.payable_basis_points, s.price_minor
+        FROM answer a JOIN slot s USING (slot_id) WHERE a.batch_id = $1 AND a.decision_version > 0
+        """,
+        batch_id,
+    )
+    owed: Counter[UUID] = Counter()
+    for row in rows:
+        owed[row["expert_id"]] += money.share(row["price_minor"], row["payable_basis_points"])
+    return dict(owed)
+
+
+async def journal_credits(payouts: asyncpg.Connection[asyncpg.Record], experts: Iterable[UUID]) -> dict[UUID, int]:
+    """What the journal credited to each expert's held account, less what was taken back to a reserve."""
+    rows = await payouts.fetch(
+        """
+        SELECT split_part(own.code, ':', 2)::uuid AS expert_id,
+               sum(CASE WHEN t.cr = own.id THEN t.amount ELSE -t.amount END)::bigint AS credited
+        FROM transfer t
+        JOIN account own ON own.id IN (t.cr, t.dr) AND own.code LIKE 'expert:%:held'
+        JOIN account other ON other.id IN (t.cr, t.dr) AND other.code LIKE 'batch:%:reserve'
+        WHERE split_part(own.code, ':', 2)::uuid = ANY ($1)
+        GROUP BY 1
+        """,
+        list(experts),
+    )
+    return {row["expert_id"]: row["credited"] for row in rows}
+
+
+async def balances_are_folds(payouts: asyncpg.Connection[asyncpg.Record]) -> Check:
+    """Every balance is the fold of the journal, and each currency sums to zero."""
+    rows = await payouts.fetch(
+        """
+        WITH fold AS (
+            SELECT account_id, sum(debit)::bigint AS debits, sum(credit)::bigint AS credits
+            FROM (SELECT dr AS account_id, amount AS debit, 0 AS credit FROM transfer
+                  UNION ALL SELECT cr, 0, amount FROM transfer) AS leg
+            GROUP BY account_id)
+        SELECT a.code, a.currency, b.debits, b.credits, f.debits AS fold_debits, f.credits AS fold_credits
+        FROM balance b JOIN account a ON a.id = b.account_id FULL JOIN fold f ON f.account_id = b.account_id
+        """
+    )
+    wrong = [
+        row["code"]
+        for row in rows
+        if (row["debits"], row["credits"]) != (row["fold_debits"] or 0, row["fold_credits"] or 0)
+    ]
+    sums: Counter[str] = Counter()
+    for row in rows:
+        sums[row["currency"]] += row["credits"] - row["debits"]
+    ok = not wrong and not any(sums.values())
+    detail = f"{len(rows)} balances; not agreeing: {', '.join(wrong) or 'none'}; sums by currency: {dict(sums)}"
+    return Check("balances_are_folds_of_the_journal", ok, detail)
+
+
+async def settled_payouts(
+    payouts: asyncpg.Connection[asyncpg.Record], experts: Iterable[UUID]
+) -> dict[str, tuple[int, str]]:
+    """Our side of what was paid: the provider's id of each paid attempt -> amount in minor units, and currency."""
+    rows = await payouts.fetch(
+        """
+        SELECT a.provider_id, a.amount, a.currency FROM attempt a JOIN payout p ON p.id = a.payout_id
+        WHERE a.state = 'PAID' AND p.expert_id = ANY ($1)
+        """,
+        list(experts),
+    )
+    return {row["provider_id"]: (row["amount"], row["currency"]) for row in rows}
+
+
+async def provider_transfers(url: str, token: str, destinations: set[str]) -> dict[str, tuple[int, str]]:
+    """The provider's own list of paid transfers to these destinations: id -> amount and currency."""
+    found: dict[str, tuple[int, str]] = {}
+    after = ""
+    async with aiohttp.ClientSession(headers={"authorization": f"Bearer {token}"}) as session:
+        while True:
+            query = {"limit": "100", **({"after": after} if after else {})}
+            async with session.get(f"{url}/v1/transfers", params=query) as response:
+                response.raise_for_status()
+                page = (await response.json())["transfers"]
+            if not page:
+                return found
+            after = page[-1]["id"]
+            found |= {
+                transfer["id"]: (transfer["amount_minor"], transfer["currency"])
+                for transfer in page
+                if transfer["state"] == "paid" and transfer["destination"] in destinations
+            }
+
+
+def same_money(name: str, ours: Mapping[str, object], theirs: Mapping[str, object], what: str) -> Check:
+    """Whether two sides tell the same of the same keys."""
+    different = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    return Check(name, bool(ours) and not different, f"{len(ours)} {what}; different: {', '.join(different) or 'none'}")
