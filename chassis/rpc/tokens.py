@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from joserfc import jws
-from joserfc.errors import BadSignatureError, JoseError
+from joserfc.errors import BadSignatureError, InvalidKeyCurveError, InvalidKeyTypeError, JoseError
 from joserfc.util import urlsafe_b64decode
 
 from chassis.errors import Unauthenticated
@@ -36,7 +36,7 @@ class TokenMalformed(Unauthenticated):
 
 
 class TokenAlgorithmRefused(Unauthenticated):
-    """The access token is signed by an algorithm that is not accepted: sign in again for a fresh one."""
+    """The access token is signed by an algorithm that is not accepted, or not for its key: sign in again for a fresh one."""
 
     reason = "TOKEN_ALGORITHM_REFUSED"
 
@@ -148,6 +148,8 @@ class TokenVerifier:
             verified = jws.deserialize_compact(token, key, registry=self._algorithms)
         except BadSignatureError as error:
             raise TokenSignatureInvalid from error
+        except (InvalidKeyTypeError, InvalidKeyCurveError) as error:
+            raise TokenAlgorithmRefused from error
         except (JoseError, ValueError) as error:
             raise TokenMalformed from error
         return verified.payload

@@ -20,7 +20,12 @@ class IdentitySettings(BaseSettings):
     kek_file: Path = Field(description="At least 32 random bytes: the keys of personal data are wrapped with them.")
     environment: str = Field("dev", pattern=r"^[a-z]{1,8}$", description="Named in API keys; others' are refused.")
 
-    access_token_life: Duration = Field(timedelta(minutes=5), gt=timedelta(0), le=timedelta(minutes=10))
+    access_token_life: Duration = Field(
+        timedelta(minutes=5),
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=10),
+        description="How long a stolen one is of use, and the bound of every revocation.",
+    )
     refresh_idle_life: Duration = Field(timedelta(days=7), gt=timedelta(0), description="Of an unused refresh token.")
     session_life: Duration = Field(timedelta(days=30), gt=timedelta(0), description="However often it is refreshed.")
     refresh_grace: Duration = Field(
@@ -29,7 +34,9 @@ class IdentitySettings(BaseSettings):
         le=timedelta(seconds=60),
         description="In which a repeated refresh gets the same successor, as after a lost reply.",
     )
-    api_key_life: Duration = Field(timedelta(days=365), gt=timedelta(0), le=timedelta(days=366))
+    api_key_life: Duration = Field(
+        timedelta(days=365), gt=timedelta(0), le=timedelta(days=366), description="Then a vendor needs a new one."
+    )
 
     argon2_memory_kib: int = Field(46 * 1024, ge=8, description="Memory of one password hash.")
     argon2_time_cost: int = Field(1, ge=1, description="Passes over that memory.")

@@ -184,7 +184,7 @@ def test_hs256_with_the_public_key_as_secret_is_refused(desk: Desk) -> None:
 
 
 def test_an_algorithm_that_does_not_fit_the_key_is_refused(desk: Desk) -> None:
-    assert desk.reason(desk.raw(desk.header(alg="ES256"), json.dumps(desk.claims()))) == "TOKEN_MALFORMED"
+    assert desk.reason(desk.raw(desk.header(alg="ES256"), json.dumps(desk.claims()))) == "TOKEN_ALGORITHM_REFUSED"
 
 
 @pytest.mark.parametrize("typ", ["JWT", "id+jwt", "AT+JWT", None])
