@@ -76,12 +76,12 @@ class KeyFile:
         try:
             keys = read_public_keys(self._path)
         except KeysUnusable as error:
-            _log.error("token keys not taken: the old ones stay", file=str(self._path), reason=error.reason)
+            _log.error("token_keys_not_taken", file=str(self._path), reason=error.reason)
             return
         self._stamp = stamp
         if _thumbprints(keys) != _thumbprints(self._keys):
             self._keys, self.generation = keys, self.generation + 1
-            _log.info("token keys changed", kids=sorted(keys))
+            _log.info("token_keys_changed", kids=sorted(keys))
 
 
 def read_public_keys(path: Path) -> Mapping[str, VerifyKey]:

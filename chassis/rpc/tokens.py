@@ -36,7 +36,7 @@ class TokenMalformed(Unauthenticated):
 
 
 class TokenAlgorithmRefused(Unauthenticated):
-    """The access token is signed by an algorithm that is not accepted, or not for its key: sign in again for a fresh one."""
+    """The access token is signed by an algorithm that is not accepted for its key: sign in again for a fresh one."""
 
     reason = "TOKEN_ALGORITHM_REFUSED"
 

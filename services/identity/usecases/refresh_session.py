@@ -72,7 +72,7 @@ async def _refresh(tx: Transaction, context: Context, token: str) -> Tokens | No
     outcome = _presented(row).outcome(row["now"], context.settings.refresh_grace)
     if outcome is Outcome.REUSED:
         await tx.execute(_REVOKE, row["session_id"])
-        _log.warning("refresh token reused, session revoked", session_id=str(row["session_id"]))
+        _log.warning("refresh_token_reused", session_id=str(row["session_id"]))
         return None
     account = account_of(row)
     account.check_active()

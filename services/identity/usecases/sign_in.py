@@ -71,7 +71,7 @@ async def _checked(context: Context, found: Record | None, password: str) -> Acc
     """The account that the password opens."""
     fits = await context.passwords.matches(found["password_hash"] if found else None, password)
     if not fits or found is None:
-        _log.info("sign-in refused", account_id=str(found["id"]) if found else None)
+        _log.info("sign_in_refused", account_id=str(found["id"]) if found else None)
         raise InvalidCredentials
     account = account_of(found)
     account.check_active()
