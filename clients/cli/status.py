@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] - as does its export
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # so does its export
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +19,7 @@ from clients.health import LIVENESS, serving
 
 _STACK = Path(".local/stack.json")
 _KAFKA_SECONDS = 5.0
-_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call] - the client's stubs leave it out
+_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the client's stubs leave it out
 
 
 @dataclass(frozen=True, slots=True)
