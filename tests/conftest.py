@@ -1,0 +1,84 @@
+"""Backends for the tests that need them: real PostgreSQL and Apache Kafka, started once, shared by prefix and copy."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from chassis.bus.outbox import EventWriter
+from chassis.contract.events import catalogue
+from chassis.db import Database
+from deploy.local.stack import Backends, start_backends
+from tests.support.bus import Bus
+from tests.support.databases import Databases
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def backend_data() -> Iterator[Path]:
+    """A folder for the data of this run alone."""
+    parent = REPOSITORY / ".local" / "tests"
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def backends(backend_data: Path) -> AsyncIterator[Backends]:
+    """PostgreSQL and Apache Kafka; the run fails without either."""
+    async with start_backends(backend_data, fast=True, require_kafka=True) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session")
+async def databases(backends: Backends) -> AsyncIterator[Databases]:
+    """Where tests get fresh databases."""
+    made = Databases(backends.postgres_url)
+    yield made
+    await made.drop_templates()
+
+
+@pytest_asyncio.fixture
+async def tasking_url(databases: Databases) -> AsyncIterator[str]:
+    """A fresh database of tasking, which writes events."""
+    async with databases.fresh("tasking") as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def tasking_database(tasking_url: str) -> AsyncIterator[Database]:
+    """An open pool on tasking's database."""
+    database = await Database.connect(tasking_url, events=EventWriter("tasking", catalogue()))
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def payouts_url(databases: Databases) -> AsyncIterator[str]:
+    """A fresh database of payouts, which reacts to events."""
+    async with databases.fresh("payouts") as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def payouts_database(payouts_url: str) -> AsyncIterator[Database]:
+    """An open pool on payouts' database."""
+    database = await Database.connect(payouts_url, events=EventWriter("payouts", catalogue()))
+    yield database
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def bus(backends: Backends) -> AsyncIterator[Bus]:
+    """A part of the shared Kafka for one test, with tasking's topics in it."""
+    own = Bus(backends.kafka_bootstrap, f"t{uuid4().hex[:10]}.")
+    await own.create("tasking")
+    yield own
+    await own.drop()

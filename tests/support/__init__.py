@@ -1,0 +1,1 @@
+"""What tests share: databases, a bus, and builders of events."""

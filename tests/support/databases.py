@@ -1,0 +1,69 @@
+"""Fresh databases for tests: migrated once a set of migrations, then copied."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+
+from chassis.migrate import database_url, migrate, migrations
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+PASSWORD = "of-the-tests"
+
+
+@dataclass
+class Databases:
+    """Databases on one server, which are gone when their test is."""
+
+    admin_url: str
+    _templates: dict[str, str] = field(default_factory=dict)
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @asynccontextmanager
+    async def fresh(self, service: str, folder: Path = MIGRATIONS) -> AsyncIterator[str]:
+        """A migrated, empty database; gives its URL for the service's application role."""
+        template = await self._template(service, folder)
+        name = f"test_{service}_{uuid4().hex[:12]}"
+        await self._admin("CREATE DATABASE " + name + " TEMPLATE " + template + " STRATEGY wal_log")
+        # The copy has the template's objects and default privileges, not those on the database itself.
+        await self._admin("GRANT CONNECT ON DATABASE " + name + " TO " + service + "_app")
+        try:
+            yield self.app_url(service, name)
+        finally:
+            await self._admin("DROP DATABASE " + name + " WITH (FORCE)")
+
+    def app_url(self, service: str, database: str) -> str:
+        """A database's URL for the service's application role."""
+        parts = urlsplit(self.admin_url)
+        host = f"{service}_app:{PASSWORD}@{parts.hostname}:{parts.port}"
+        return database_url(urlunsplit(parts._replace(netloc=host)), database)
+
+    async def drop_templates(self) -> None:
+        """Drops what `fresh` copied from."""
+        for template in self._templates.values():
+            await self._admin("DROP DATABASE IF EXISTS " + template + " WITH (FORCE)")
+
+    async def _template(self, service: str, folder: Path) -> str:
+        async with self._making:
+            digest = hashlib.sha256("".join(m.sha256 for m in migrations(folder)).encode()).hexdigest()[:8]
+            key = f"{service}_{digest}"
+            if key not in self._templates:
+                name = f"template_{key}_{uuid4().hex[:6]}"
+                await migrate(self.admin_url, name, f"{service}_app", PASSWORD, folder)
+                self._templates[key] = name
+            return self._templates[key]
+
+    async def _admin(self, sql: str) -> None:
+        connection = await asyncpg.connect(self.admin_url)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
