@@ -1,0 +1,1 @@
+"""Rate cards, prefunds and reserves, the ledger, earnings and payouts."""

@@ -1,0 +1,1 @@
+"""Protobuf <-> domain, one file per gRPC service."""

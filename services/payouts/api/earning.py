@@ -1,0 +1,101 @@
+"""preceptor.payouts.v1.EarningService."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from google.protobuf.message import Message
+from preceptor.payouts.v1 import earning_pb2 as pb
+
+from chassis import money
+from chassis.ids import name, parse_name
+from chassis.rpc.call import Call
+from chassis.rpc.paging import page_size
+from services.payouts.context import Context
+from services.payouts.usecases.get_balance import balance_of
+from services.payouts.usecases.instruments import set_instrument as set_
+from services.payouts.usecases.list_earnings import Earning
+from services.payouts.usecases.list_earnings import list_earnings as list_
+from services.payouts.usecases.list_payouts import Payout
+from services.payouts.usecases.list_payouts import list_payouts as list_out
+
+_DEFAULT_PAGE = 100
+_GREATEST_PAGE = 1000
+
+
+async def list_earnings(call: Call[Context], request: pb.ListEarningsRequest) -> pb.ListEarningsResponse:
+    """Lists an expert's earnings."""
+    expert_id = call.expert(parse_name("experts", request.parent, "parent"))
+    size = page_size(request.page_size, _DEFAULT_PAGE, _GREATEST_PAGE)
+    found = await list_(call.tx, expert_id, _after(call, request), size + 1)
+    page = found[:size]
+    token = _token(call, request, page[-1].created_at, page[-1].id) if len(found) > size else ""
+    return pb.ListEarningsResponse(earnings=[_earning(earning) for earning in page], next_page_token=token)
+
+
+async def get_balance(call: Call[Context], request: pb.GetBalanceRequest) -> pb.GetBalanceResponse:
+    """Gives an expert's balances."""
+    expert_id = call.expert(parse_name("experts", request.expert, "expert"))
+    balance = await balance_of(call.tx, expert_id, request.currency)
+    return pb.GetBalanceResponse(
+        held=money.to_proto(balance.held, request.currency),
+        available=money.to_proto(balance.available, request.currency),
+        in_transit=money.to_proto(balance.in_transit, request.currency),
+        paid=money.to_proto(balance.paid, request.currency),
+    )
+
+
+async def set_instrument(call: Call[Context], request: pb.SetInstrumentRequest) -> pb.SetInstrumentResponse:
+    """Sets where an expert's money is sent."""
+    expert_id = call.expert(parse_name("experts", request.expert, "expert"))
+    suffix = await set_(call.tx, call.context, expert_id, request.currency, request.destination)
+    return pb.SetInstrumentResponse(destination_suffix=suffix)
+
+
+async def list_payouts(call: Call[Context], request: pb.ListPayoutsRequest) -> pb.ListPayoutsResponse:
+    """Lists an expert's payouts."""
+    expert_id = call.expert(parse_name("experts", request.parent, "parent"))
+    size = page_size(request.page_size, _DEFAULT_PAGE, _GREATEST_PAGE)
+    found = await list_out(call.tx, expert_id, _after(call, request), size + 1)
+    page = found[:size]
+    token = _token(call, request, page[-1].created_at, page[-1].id) if len(found) > size else ""
+    return pb.ListPayoutsResponse(payouts=[_payout(payout) for payout in page], next_page_token=token)
+
+
+def _after(call: Call[Context], request: Message) -> tuple[datetime, UUID] | None:
+    position = call.context.pager.position(request)
+    return (datetime.fromisoformat(str(position[0])), UUID(str(position[1]))) if position else None
+
+
+def _token(call: Call[Context], request: Message, created_at: datetime, id_: UUID) -> str:
+    return call.context.pager.token(request, created_at.isoformat(), str(id_))
+
+
+def _earning(earning: Earning) -> pb.Earning:
+    proto = pb.Earning(
+        name=name("earnings", earning.id),
+        answer=name("answers", earning.answer_id),
+        task=name("tasks", earning.task_id),
+        batch=name("batches", earning.batch_id),
+        amount=money.to_proto(earning.amount, earning.currency),
+        state=pb.EarningState.Value(f"EARNING_STATE_{earning.state}"),
+        hold_reason=earning.hold_reason or "",
+        payout=name("payouts", earning.payout_id) if earning.payout_id else "",
+    )
+    proto.create_time.FromDatetime(earning.created_at)
+    if earning.state == "HELD":
+        proto.hold_until.FromDatetime(earning.hold_until)
+    return proto
+
+
+def _payout(payout: Payout) -> pb.Payout:
+    proto = pb.Payout(
+        name=name("payouts", payout.id),
+        amount=money.to_proto(payout.amount, payout.currency),
+        state=pb.PayoutState.Value(f"PAYOUT_STATE_{payout.state}"),
+        reference=payout.reference or "",
+        failure_code=payout.failure_code or "",
+    )
+    proto.create_time.FromDatetime(payout.created_at)
+    return proto

@@ -1,0 +1,177 @@
+"""Posts what decisions about answers move: from the batch's reserve to the experts' held balances, the fee to us."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from preceptor.payouts.v1 import events_pb2
+
+from chassis import money
+from chassis.db import Transaction
+from chassis.ids import new_id
+from services.payouts.domain import earning
+from services.payouts.domain.earning import Decision, Line, PaidAnswer, Terms
+from services.payouts.domain.hold import HoldRules, Payee, holds
+from services.payouts.domain.ledger import Transfer
+from services.payouts.usecases import post_transfers, release_reserves
+from services.payouts.usecases.reserves import reserves_of
+
+_ADD_ANSWERS = """
+INSERT INTO answer (answer_id, slot_id, task_id, batch_id, project_id, vendor_id, expert_id, rate_card_version, tier,
+                    amount, currency, fee_basis_points, fee_cap, active_seconds, idle_seconds, surplus, submitted_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::bigint[],
+                     $9::text[], $10::bigint[], $11::char(3)[], $12::integer[], $13::bigint[], $14::integer[],
+                     $15::integer[], $16::boolean[], $17::timestamptz[]) AS a (answer_id)
+ORDER BY answer_id
+ON CONFLICT DO NOTHING
+"""
+_LOCK_ANSWERS = """
+SELECT answer_id, decided_version, standing, standing_fee FROM answer WHERE answer_id = ANY($1::uuid[])
+ORDER BY answer_id FOR UPDATE
+"""
+_HELD_LINES = """
+SELECT id, answer_id, version, amount, taken_back FROM earning
+WHERE answer_id = ANY($1::uuid[]) AND state = 'HELD' ORDER BY answer_id, version FOR UPDATE
+"""
+_EXPERTS = "SELECT expert_id, eligible, first_paid_at FROM expert WHERE expert_id = ANY($1::uuid[])"
+_VENDORS = "SELECT vendor_id FROM vendor WHERE vendor_id = ANY($1::uuid[]) AND active"
+
+_STAND = """
+UPDATE answer a SET decided_version = n.version, standing = n.standing, standing_fee = n.fee
+FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[]) AS n (answer_id, version, standing, fee)
+WHERE a.answer_id = n.answer_id
+"""
+_ADD_LINES = """
+INSERT INTO earning (id, answer_id, version, basis, task_id, batch_id, vendor_id, expert_id, currency, amount,
+                     taken_back, state, hold_until)
+SELECT n.id, a.answer_id, n.version, 'answer', a.task_id, a.batch_id, a.vendor_id, a.expert_id, a.currency, n.amount,
+       n.taken_back, CASE WHEN n.taken_back = n.amount THEN 'WITHDRAWN' ELSE 'HELD' END, n.hold_until
+FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+     AS n (id, answer_id, version, amount, taken_back, hold_until)
+JOIN answer a ON a.answer_id = n.answer_id
+"""
+_ADD_HOLDS = """
+INSERT INTO hold (earning_id, reason, vendor_id, expires_at)
+SELECT n.earning_id, n.reason, e.vendor_id, n.expires_at
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS n (earning_id, reason, expires_at)
+JOIN earning e ON e.id = n.earning_id
+"""
+_TAKE_BACK = """
+UPDATE earning e SET taken_back = n.taken_back,
+                     state = CASE WHEN n.taken_back = e.amount THEN 'WITHDRAWN' ELSE e.state END
+FROM unnest($1::uuid[], $2::bigint[]) AS n (id, taken_back)
+WHERE e.id = n.id
+"""
+_COUNT = """
+UPDATE reserve r SET decided = r.decided + n.answers
+FROM unnest($1::uuid[], $2::bigint[]) AS n (batch_id, answers) WHERE r.batch_id = n.batch_id
+"""
+
+
+async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules: HoldRules) -> None:
+    """Posts decisions whose terms are known, in order; older versions than what stands change nothing.
+
+    Raises `TermsContradicted`, `LoweredByNobody`, `ReserveReleased`, `Overdraft`.
+    """
+    if not pairs:
+        return
+    reserves = await reserves_of(tx, {terms.batch_id for terms, _ in pairs}, lock=True)
+    answers = await _answers(tx, [terms for terms, _ in pairs])
+    undecided = {id_ for id_, answer in answers.items() if answer.version == 0}
+    transfers: list[Transfer] = []
+    for terms, decision in pairs:
+        earning.check_terms(terms, reserve := reserves.get(terms.batch_id))
+        assert reserve is not None
+        transfers += earning.decide(answers[terms.answer_id], decision, reserve, money.share, new_id())
+    await post_transfers.post(tx, transfers)
+    await _store(tx, answers.values())
+    await _add_lines(tx, answers.values(), rules)
+    await _count(tx, [answers[id_].terms.batch_id for id_ in undecided])
+    await release_reserves.release(tx, reserves)
+
+
+async def _answers(tx: Transaction, all_terms: Sequence[Terms]) -> dict[UUID, PaidAnswer]:
+    """The answers as they stand, made if missing, locked."""
+    terms = {t.answer_id: t for t in all_terms}
+    await tx.execute(_ADD_ANSWERS, *zip(*(_answer_row(t) for t in terms.values()), strict=True))
+    rows = await tx.fetch(_LOCK_ANSWERS, list(terms))
+    answers = {
+        row["answer_id"]: PaidAnswer(
+            terms[row["answer_id"]], row["decided_version"], row["standing"], row["standing_fee"]
+        )
+        for row in rows
+    }
+    for line in await tx.fetch(_HELD_LINES, [id_ for id_, answer in answers.items() if answer.standing]):
+        held = answers[line["answer_id"]].held
+        held.append(Line(line["id"], line["version"], line["amount"], line["taken_back"]))
+    return answers
+
+
+def _answer_row(terms: Terms) -> tuple[object, ...]:
+    ids = terms.answer_id, terms.slot_id, terms.task_id, terms.batch_id, terms.project_id, terms.vendor_id
+    fee = terms.fee_basis_points, money.share(terms.amount, terms.fee_basis_points)
+    promise = terms.rate_card_version, terms.tier, terms.amount, terms.currency, *fee
+    return *ids, terms.expert_id, *promise, terms.active_seconds, terms.idle_seconds, terms.surplus, terms.submitted_at
+
+
+async def _store(tx: Transaction, answers: Iterable[PaidAnswer]) -> None:
+    rows = [(a.terms.answer_id, a.version, a.standing, a.fee) for a in answers]
+    await tx.execute(_STAND, *zip(*rows, strict=True))
+    taken = [(line.id, line.taken_back) for a in answers for line in a.held if line.taken_back and not line.fresh]
+    if taken:
+        await tx.execute(_TAKE_BACK, *zip(*taken, strict=True))
+
+
+async def _add_lines(tx: Transaction, answers: Iterable[PaidAnswer], rules: HoldRules) -> None:
+    """Stores fresh lines with their holds, and tells their experts."""
+    fresh = [(answer.terms, line) for answer in answers for line in answer.held if line.fresh]
+    if not fresh:
+        return
+    now: datetime = await tx.fetchval("SELECT now()")
+    payees = await _payees(tx, [terms for terms, _ in fresh])
+    stand = {line.id: holds(payees[terms.answer_id], rules) for terms, line in fresh}
+    until = {id_: now + max(waits.values()) for id_, waits in stand.items()}
+    rows = [(ln.id, t.answer_id, ln.version, ln.amount, ln.taken_back, until[ln.id]) for t, ln in fresh]
+    await tx.execute(_ADD_LINES, *zip(*rows, strict=True))
+    waits = [(id_, reason.value, now + wait) for id_, held in stand.items() for reason, wait in held.items()]
+    await tx.execute(_ADD_HOLDS, *zip(*waits, strict=True))
+    tx.emit(*(_event(terms, line, until[line.id]) for terms, line in fresh))
+
+
+async def _payees(tx: Transaction, all_terms: Sequence[Terms]) -> Mapping[UUID, Payee]:
+    """By answer: what is known of its expert and vendor. Who is unknown passes no check."""
+    experts = {row["expert_id"]: row for row in await tx.fetch(_EXPERTS, [t.expert_id for t in all_terms])}
+    vendors = {row["vendor_id"] for row in await tx.fetch(_VENDORS, [t.vendor_id for t in all_terms])}
+    return {
+        terms.answer_id: Payee(
+            expert_eligible=bool(expert and expert["eligible"]),
+            expert_paid_before=bool(expert and expert["first_paid_at"]),
+            vendor_active=terms.vendor_id in vendors,
+        )
+        for terms in all_terms
+        for expert in [experts.get(terms.expert_id)]
+    }
+
+
+async def _count(tx: Transaction, batches: Sequence[UUID]) -> None:
+    """Adds answers that are decided for the first time to their batches' counts."""
+    if batches:
+        counted = Counter(batches)
+        await tx.execute(_COUNT, list(counted), list(counted.values()))
+
+
+def _event(terms: Terms, line: Line, hold_until: datetime) -> events_pb2.EarningAccrued:
+    event = events_pb2.EarningAccrued(
+        earning_id=str(line.id),
+        expert_id=str(terms.expert_id),
+        answer_id=str(terms.answer_id),
+        task_id=str(terms.task_id),
+        batch_id=str(terms.batch_id),
+        amount_minor=line.amount,
+        currency=terms.currency,
+    )
+    event.hold_until.FromDatetime(hold_until)
+    return event

@@ -1,0 +1,76 @@
+"""Gives the rest of a complete batch's reserve back to the vendor's prefund."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+from chassis.db import Transaction
+from chassis.errors import FailedPrecondition
+from services.payouts.domain import accounts
+from services.payouts.domain.ledger import Transfer
+from services.payouts.usecases import post_transfers
+
+_COMPLETE = """
+UPDATE reserve r SET answers_decided = n.answers
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS n (batch_id, vendor_id, answers)
+WHERE r.batch_id = n.batch_id AND r.vendor_id = n.vendor_id AND coalesce(r.answers_decided, n.answers) = n.answers
+  AND r.decided <= n.answers
+RETURNING r.batch_id
+"""
+
+# Kept is what its answers could still win if every verdict became full.
+_DUE = """
+SELECT r.batch_id, r.vendor_id, r.currency, coalesce(k.open, 0) AS open
+FROM reserve r
+LEFT JOIN LATERAL (
+    SELECT sum(amount + fee_cap - standing - standing_fee)::bigint AS open FROM answer a WHERE a.batch_id = r.batch_id
+) AS k ON true
+WHERE r.batch_id = ANY($1::uuid[]) AND r.released_at IS NULL AND r.decided = r.answers_decided
+ORDER BY r.batch_id FOR UPDATE OF r
+"""
+_RELEASED = """
+UPDATE reserve r SET released_at = now(), released = n.released, kept = n.kept
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS n (batch_id, released, kept) WHERE r.batch_id = n.batch_id
+"""
+
+
+class CompletionContradicted(FailedPrecondition):
+    """The batch is none of this vendor's with a reserve, or its number of decided answers does not agree with ours."""
+
+    reason = "COMPLETION_CONTRADICTED"
+
+
+async def complete(tx: Transaction, batches: Mapping[tuple[UUID, UUID], int]) -> None:
+    """Takes in how many answers of each (batch, vendor) are decided, and releases those that have met their terms.
+
+    Raises `CompletionContradicted`.
+    """
+    rows = [(batch, vendor, answers) for (batch, vendor), answers in batches.items()]
+    known = {row["batch_id"] for row in await tx.fetch(_COMPLETE, *zip(*rows, strict=True))}
+    if missing := [batch for batch, _ in batches if batch not in known]:
+        raise CompletionContradicted(batch=str(missing[0]))
+    await release(tx, known)
+
+
+async def release(tx: Transaction, batches: Collection[UUID]) -> None:
+    """Releases the reserves among these that are complete and have met as many decided answers as there are."""
+    due = await tx.fetch(_DUE, list(batches))
+    if not due:
+        return
+    await post_transfers.lock_lanes(tx, {row["currency"] for row in due})
+    reserves = [accounts.reserve(row["batch_id"], row["vendor_id"], row["currency"]) for row in due]
+    balances = await post_transfers.balances(tx, reserves)
+    rows, transfers = [], []
+    for row, reserve in zip(due, reserves, strict=True):
+        rest = max(0, balances[reserve] - row["open"])
+        rows.append((row["batch_id"], rest, balances[reserve] - rest))
+        if rest:
+            transfers.append(_transfer(row["batch_id"], row["vendor_id"], reserve, rest))
+    await post_transfers.post(tx, transfers)
+    await tx.execute(_RELEASED, *zip(*rows, strict=True))
+
+
+def _transfer(batch_id: UUID, vendor_id: UUID, reserve: accounts.Account, rest: int) -> Transfer:
+    to = accounts.prefund(vendor_id, reserve.currency)
+    return Transfer(f"reserve:{batch_id}:release", reserve, to, rest, "reserve_release", {"batch": str(batch_id)})
