@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from chassis.bus.outbox import EventWriter
 from chassis.contract.events import catalogue
@@ -16,8 +18,11 @@ from chassis.db import Database
 from deploy.local.stack import Backends, start_backends
 from tests.support.bus import Bus
 from tests.support.databases import Databases
+from tests.support.main_job import DoneJob, main_job_done
 
 REPOSITORY = Path(__file__).parents[1]
+
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +87,10 @@ async def bus(backends: Backends) -> AsyncIterator[Bus]:
     await own.create("tasking")
     yield own
     await own.drop()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def done_job(backends: Backends, backend_data: Path) -> AsyncIterator[DoneJob]:
+    """A platform of real processes on which the main job was done."""
+    async with main_job_done(backends, backend_data / "platform", "job.") as done:
+        yield done

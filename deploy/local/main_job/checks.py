@@ -123,7 +123,7 @@ async def provider_transfers(url: str, token: str, destinations: set[str]) -> di
             query = {"limit": "100", **({"after": after} if after else {})}
             async with session.get(f"{url}/v1/transfers", params=query) as response:
                 response.raise_for_status()
-                page = (await response.json())["transfers"]
+                page = (await response.json())["data"]
             if not page:
                 return found
             after = page[-1]["id"]

@@ -77,7 +77,7 @@ async def take_on_vendor(staff: Staff, display_name: str, deposit_minor: int) ->
     )
     rate_card = await _publish_rates(staff.finance)
     await once_known(
-        "payouts knows the vendor", lambda: _deposit(staff.finance, vendor, deposit_minor), "VENDOR_UNKNOWN"
+        "payouts knows the vendor", lambda: _deposit(staff.finance, vendor, deposit_minor), "VENDOR_NOT_KNOWN"
     )
     return NewVendor(vendor, key.api_key, rate_card)
 

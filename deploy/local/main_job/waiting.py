@@ -42,12 +42,13 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 async def once_known(what: str, call: Callable[[], Awaitable[T]], *reasons: str) -> T:
     """Makes a call that may come before the events that it stands on: again while it fails for one of `reasons`."""
 
-    async def probe() -> T | None:
+    async def probe() -> tuple[T] | None:
         try:
-            return await call()
+            return (await call(),)
         except grpc.aio.AioRpcError as error:
             if reason_of(error) not in reasons:
                 raise
             return None
 
-    return await until(what, probe)
+    (result,) = await until(what, probe)
+    return result

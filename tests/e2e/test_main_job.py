@@ -1,0 +1,61 @@
+"""The main job on real processes: what the vendor, the experts and the provider see agrees."""
+
+from __future__ import annotations
+
+import pytest
+from preceptor.tasking.v1 import batch_pb2
+
+from chassis.contract.events import catalogue
+from clients.cli.status import look
+from tests.support.main_job import DoneJob
+
+
+async def test_every_check_of_the_main_job_holds(done_job: DoneJob) -> None:
+    failed = [check for check in done_job.outcome.checks if not check.ok]
+
+    assert done_job.outcome.checks
+    assert not failed
+
+
+async def test_the_vendor_gets_a_result_for_every_task_of_a_completed_batch(done_job: DoneJob) -> None:
+    outcome = done_job.outcome
+
+    assert outcome.batch.state == batch_pb2.BATCH_STATE_COMPLETED
+    assert len(outcome.results) == outcome.batch.tasks == 10
+    assert all(result.HasField("result") and result.answers >= 3 for result in outcome.results)
+
+
+async def test_every_kind_of_event_of_the_flow_was_on_the_bus(done_job: DoneJob) -> None:
+    seen = set()
+    for topic in sorted({type_.topic for type_ in catalogue().values()}):
+        for record in await done_job.bus.read(topic):
+            seen |= {value for name, value in record.headers if name == "ce_type"}
+    quiet = {b"preceptor.payouts.v1.BudgetRefused", b"preceptor.payouts.v1.PayoutFailed"}
+
+    assert seen == {name.encode() for name in catalogue()} - quiet
+
+
+async def test_nothing_went_to_the_dead_letters(done_job: DoneJob) -> None:
+    topics = sorted({type_.topic for type_ in catalogue().values()})
+
+    assert [record for topic in topics for record in await done_job.bus.read(f"{topic}.dlq")] == []
+
+
+async def test_status_says_that_all_services_are_ready_and_have_caught_up(done_job: DoneJob) -> None:
+    found = await look(done_job.platform.describe())
+
+    assert {service.service for service in found if service.alive and service.ready} == {
+        "identity",
+        "tasking",
+        "scoring",
+        "payouts",
+    }
+    assert {service.lag for service in found} == {0}
+
+
+@pytest.mark.parametrize("service", ["identity", "tasking", "scoring", "payouts"])
+async def test_no_log_holds_an_address_a_name_or_a_token(done_job: DoneJob, service: str) -> None:
+    log = done_job.platform.services[service].process.output()
+
+    assert "started" in log
+    assert not [word for word in ("@experts.example", "acct_", "expert-0-", "eyJ") if word in log]

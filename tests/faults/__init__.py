@@ -1,0 +1,1 @@
+"""Crashes, duplicates and poison: what must hold whatever breaks. `make faults` runs the long forms."""

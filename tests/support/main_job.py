@@ -1,0 +1,38 @@
+"""A platform of real processes on which the main job was done, for tests that look at it afterwards or disturb it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.main_job.job import POLICY, Outcome, Progress, run_main_job
+from deploy.local.platform import Platform, start_platform
+from deploy.local.stack import Backends
+from tests.support.bus import Bus
+
+CHEAP_HASHES = {"IDENTITY_ARGON2_MEMORY_KIB": "64"}
+
+
+@dataclass(frozen=True, slots=True)
+class DoneJob:
+    """The platform, what came out, and its part of the bus."""
+
+    platform: Platform
+    outcome: Outcome
+    bus: Bus
+
+
+@asynccontextmanager
+async def main_job_done(backends: Backends, home: Path, prefix: str) -> AsyncIterator[DoneJob]:
+    """Starts a platform and does the main job on it; the platform runs on while the body does."""
+    policy = {**POLICY, "identity": CHEAP_HASHES}
+    async with start_platform(backends, home, policy, prefix=prefix, partitions=3) as platform:
+        outcome = Outcome()
+        await run_main_job(platform, 7, SILENT, outcome)
+        yield DoneJob(platform, outcome, Bus(backends.kafka_bootstrap, prefix))
+
+
+SILENT = Progress(lambda _: None, lambda _: None, lambda _: None)
+"""Shows nothing."""
