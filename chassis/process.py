@@ -20,7 +20,6 @@ from chassis.bus.publisher import KafkaPublisher, producer_settings
 from chassis.bus.relay import Relay
 from chassis.contract.events import catalogue
 from chassis.db import Database
-from chassis.errors import ServiceError
 from chassis.migrate import schema_is_current
 from chassis.rpc import server as calls
 from chassis.rpc.pipeline import Server
@@ -33,6 +32,7 @@ from chassis.waiting import pause
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 1.0
 _FIRST_LOOK_SECONDS = 0.05
+_ANSWER_SECONDS = 5.0
 
 C = TypeVar("C")
 
@@ -111,7 +111,9 @@ async def _run_events(
     warm: asyncio.Event,
     stop: asyncio.Event,
 ) -> None:
-    """Relay, consumer and timers side by side until `stop` is set."""
+    """Relay, consumer and timers side by side, as soon as the schema is the code's, until `stop` is set."""
+    while not stop.is_set() and await _unfit(service, database):
+        await pause(_FIRST_LOOK_SECONDS, stop)
     types, prefix = catalogue(), settings.kafka_topic_prefix
     publisher = KafkaPublisher(producer_settings(settings.kafka_bootstrap_servers), prefix)
     await publisher.warm_up(sorted({type_.topic for type_ in types.values() if type_.owner == service.name}))
@@ -138,15 +140,20 @@ async def _tell_readiness(
     Kafka is no condition of serving calls: the outbox holds events while it is away.
     """
     while not stop.is_set():
-        ready = warm.is_set() and await _fit(service, database)
-        if ready != health.ready:
-            _log.info("ready" if ready else "not ready")
+        fault = await _unfit(service, database)
+        ready = warm.is_set() and not fault
+        # The process may have been told to stop while the database was asked: then it stays 'not ready'.
+        if ready != health.ready and not stop.is_set():
+            _log.info("ready" if ready else "not ready", fault=fault)
             await health.set_ready(ready)
         await pause(_LOOK_SECONDS if ready else _FIRST_LOOK_SECONDS, stop)
 
 
-async def _fit(service: Service[C], database: Database) -> bool:
+async def _unfit(service: Service[C], database: Database) -> str:
+    """What is wrong with the database; nothing if it answers in time and has the schema that the code needs."""
     try:
-        return await schema_is_current(database, service.migrations)
-    except ServiceError:
-        return False
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return "" if await schema_is_current(database, service.migrations) else "schema is not current"
+    except Exception as error:
+        # Whatever is wrong with the database, it makes the process unready, never dead.
+        return type(error).__name__

@@ -1,7 +1,7 @@
 """Step 6: a request with an id is done once. A repeat gets the first response, kept in the first one's transaction.
 
-The same id with another body is an error of the client. Two at the same time are settled by the table's key: the loser
-rolls back and then finds the winner's response.
+The same id with another body is an error of the client. The id is taken before anything else is done: of two at the
+same time the second waits for the first one's end, and never works on a state that the first one has changed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class RequestIdReused(InvalidArgument):
     reason = "REQUEST_ID_REUSED"
 
 
-class RepeatInFlight(Aborted):
-    """The same request is being served at this moment: try again."""
+class RepeatForgotten(Aborted):
+    """The response to this request is too old and just being forgotten: look at what stands before you try again."""
 
-    reason = "REPEAT_IN_FLIGHT"
+    reason = "REPEAT_FORGOTTEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,18 @@ class RequestKey:
     digest: bytes
 
 
+# Waits for whoever took the same id and has not ended yet: afterwards there is a response, or the id is free again.
+_TAKE = """
+INSERT INTO idempotency (subject, method, request_id, request_hash, response) VALUES ($1, $2, $3, $4, '')
+ON CONFLICT DO NOTHING
+"""
+
 _RECALL = """
 SELECT request_hash, response FROM idempotency WHERE subject = $1 AND method = $2 AND request_id = $3
 """
 
 _REMEMBER = """
-INSERT INTO idempotency (subject, method, request_id, request_hash, response) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT DO NOTHING
+UPDATE idempotency SET response = $4 WHERE subject = $1 AND method = $2 AND request_id = $3
 """
 
 
@@ -59,18 +64,22 @@ def key_of(caller: Caller, policy: MethodPolicy, request: Message) -> RequestKey
     return RequestKey(caller.subject, policy.path, UUID(request_id), hashlib.sha256(body).digest())
 
 
-async def recall(tx: Transaction, key: RequestKey) -> bytes | None:
-    """The response that the request got before, if it was served. Raises `RequestIdReused`."""
+async def take(tx: Transaction, key: RequestKey) -> bytes | None:
+    """Takes the id for this transaction; the response instead, if the request was served before.
+
+    Raises `RequestIdReused` or `RepeatForgotten`.
+    """
+    tag = await tx.execute(_TAKE, key.subject, key.method, key.request_id, key.digest)
+    if tag == "INSERT 0 1":
+        return None
     row = await tx.fetchrow(_RECALL, key.subject, key.method, key.request_id)
     if row is None:
-        return None
+        raise RepeatForgotten
     if row["request_hash"] != key.digest:
         raise RequestIdReused(field="request_id")
     return bytes(row["response"])
 
 
 async def remember(tx: Transaction, key: RequestKey, response: bytes) -> None:
-    """Keeps the response with what the request changed. Raises `RepeatInFlight` if another did so meanwhile."""
-    tag = await tx.execute(_REMEMBER, key.subject, key.method, key.request_id, key.digest, response)
-    if tag != "INSERT 0 1":
-        raise RepeatInFlight
+    """Keeps the response with what the request changed."""
+    await tx.execute(_REMEMBER, key.subject, key.method, key.request_id, response)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import grpc
 import structlog
@@ -27,13 +27,12 @@ from chassis.rpc.call import Call, Caller
 from chassis.rpc.deadline import seconds_left
 from chassis.rpc.table import Around, Rpc
 from chassis.rpc.tokens import TokenVerifier
-from chassis.rpc.validation import check_request
+from chassis.rpc.validation import read_request
 from chassis.settings import ChassisSettings
 
 _log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-Context: TypeAlias = grpc.aio.ServicerContext[Message, Message]
+Context: TypeAlias = grpc.aio.ServicerContext[bytes, Message]
 
 
 class InternalError(ServiceError):
@@ -52,16 +51,16 @@ class Server:
     settings: ChassisSettings
 
 
-Serve: TypeAlias = Callable[[Caller], Awaitable[Message]]
+Serve: TypeAlias = Callable[[Caller, timedelta], Awaitable[Message]]
+"""The rest of a call, once it is known who calls and how long it may take."""
 
 
-def unary(server: Server, policy: MethodPolicy, rpc: Rpc) -> Callable[[Message, Context], Awaitable[Message]]:
-    """The handler of a method with one request and one response."""
+def unary(server: Server, policy: MethodPolicy, rpc: Rpc) -> Callable[[bytes, Context], Awaitable[Message]]:
+    """The handler of a method with one request and one response. Access is checked before the bytes are read."""
 
-    async def handle(request: Message, context: Context) -> Message:
-        async def serve(caller: Caller) -> Message:
-            check_request(request)
-            return await _around(server, policy, rpc, caller, request)
+    async def handle(raw: bytes, context: Context) -> Message:
+        async def serve(caller: Caller, left: timedelta) -> Message:
+            return await _around(server, policy, rpc, caller, read_request(policy.request_class, raw), left)
 
         return await _steps(server, policy, context, server.settings.default_deadline, serve)
 
@@ -70,22 +69,17 @@ def unary(server: Server, policy: MethodPolicy, rpc: Rpc) -> Callable[[Message, 
 
 def upload(
     server: Server, policy: MethodPolicy, rpc: Rpc
-) -> Callable[[AsyncIterator[Message], Context], Awaitable[Message]]:
+) -> Callable[[AsyncIterator[bytes], Context], Awaitable[Message]]:
     """The handler of a method with a stream of requests and one response."""
 
-    async def handle(requests: AsyncIterator[Message], context: Context) -> Message:
-        async def serve(caller: Caller) -> Message:
-            return await rpc.serve(Call(caller, server.context, server.database), _checked(requests))
+    async def handle(stream: AsyncIterator[bytes], context: Context) -> Message:
+        async def serve(caller: Caller, _: timedelta) -> Message:
+            requests = (read_request(policy.request_class, raw) async for raw in stream)
+            return await rpc.serve(Call(caller, server.context, server.database), requests)
 
         return await _steps(server, policy, context, server.settings.stream_deadline, serve)
 
     return handle
-
-
-async def _checked(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
-    async for request in requests:
-        check_request(request)
-        yield request
 
 
 async def _steps(
@@ -98,17 +92,12 @@ async def _steps(
     seconds = seconds_left(context.time_remaining(), default_deadline, greatest)
     with tracing.start(traceparent if isinstance(traceparent, str) else None):
         try:
-            async with asyncio.timeout(seconds):
-                caller = caller_of(metadata, policy, server.verifier)
-                check_access(caller, policy)
-                return await serve(caller)
+            caller = caller_of(metadata, policy, server.verifier)
+            check_access(caller, policy)
+            return await _bounded(serve(caller, timedelta(seconds=seconds)), seconds)
         except ServiceError as error:
             _log.info("refused", method=policy.path, reason=error.reason)
             await status.abort(context, error)
-        except TimeoutError:
-            await status.abort(context, DeadlineExceeded())
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise
         except Exception as error:
             # The client gets an id only: the text of an unforeseen error may quote data.
             incident = str(new_id())
@@ -116,22 +105,35 @@ async def _steps(
             await status.abort(context, InternalError(incident=incident))
 
 
-async def _around(server: Server, policy: MethodPolicy, rpc: Rpc, caller: Caller, request: Message) -> Message:
-    """Runs a handler with the transaction it was declared with."""
+async def _bounded(work: Awaitable[Message], seconds: float) -> Message:
+    """Does the work. Raises `DeadlineExceeded` when the call's time is up, and only then."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await work
+    except TimeoutError:
+        if limit.expired():
+            raise DeadlineExceeded from None
+        raise
+
+
+async def _around(
+    server: Server, policy: MethodPolicy, rpc: Rpc, caller: Caller, request: Message, left: timedelta
+) -> Message:
+    """Runs a handler with the transaction it was declared with.
+
+    The database knows the time that is left, too: it gives up by itself where nobody lives to cancel the statement.
+    """
     if rpc.around is Around.PLAIN:
         return await rpc.serve(Call(caller, server.context, server.database), request)
     key = idempotency.key_of(caller, policy, request) if rpc.around is Around.WRITE else None
 
     async def work(tx: Transaction) -> Message:
-        if key and (known := await idempotency.recall(tx, key)) is not None:
+        if key and (known := await idempotency.take(tx, key)) is not None:
             return policy.response_class.FromString(known)
         response = await rpc.serve(Call(caller, server.context, server.database, tx), request)
         if key:
             await idempotency.remember(tx, key, response.SerializeToString())
         return response
 
-    try:
-        return await server.database.run(caller.scope, work)
-    except idempotency.RepeatInFlight:
-        # The other one has committed by now, for its row made ours wait: its response is there.
-        return await server.database.run(caller.scope, work)
+    return await server.database.run(caller.scope, work, statement_timeout=left)

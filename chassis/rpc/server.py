@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 
 import grpc
 from google.protobuf.message import Message
@@ -13,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from chassis.contract.access import MethodPolicy, policies
 from chassis.rpc.pipeline import Server, unary, upload
-from chassis.rpc.table import Rpc, Rpcs
+from chassis.rpc.table import Around, Rpc, Rpcs
 from chassis.settings import ChassisSettings
 
 READINESS = "preceptor.readiness"
@@ -48,24 +49,29 @@ class Health:
 
 def options(settings: ChassisSettings) -> list[tuple[str, int]]:
     """Channel options: keepalive matched to our clients', connections that end so that new servers get their share."""
-    age = int(settings.connection_age.total_seconds() * 1000)
+    longest_call = max(settings.greatest_deadline, settings.stream_deadline)
     return [
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.max_connection_age_ms", age),
-        ("grpc.max_connection_age_grace_ms", int(settings.grace.total_seconds() * 1000)),
+        ("grpc.max_connection_age_ms", _milliseconds(settings.connection_age)),
+        # A connection of that age takes no new calls, but must not cut those that run: an upload may take long.
+        ("grpc.max_connection_age_grace_ms", _milliseconds(longest_call)),
         ("grpc.max_metadata_size", 16 * 1024),
         ("grpc.so_reuseport", 0),
     ]
 
 
+def _milliseconds(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
+
+
 def build(service: str, rpcs: Rpcs, health: Health, server: Server) -> grpc.aio.Server:
     """A server of the tables' methods, bound but not started.
 
-    Raises `RuntimeError` if a method of the contract has no handler or a handler no method, if a method states no
-    access, or if the address is taken.
+    Raises `ContractError` if a method states no access; `RuntimeError` if a method of the contract has no handler or a
+    handler no method, if requests have ids that their handler would ignore, or if the address is taken.
     """
     known = policies(service)
     grpc_server = grpc.aio.server(options=options(server.settings))
@@ -107,11 +113,14 @@ def _of(known: Mapping[str, MethodPolicy], name: str, table: Mapping[str, Rpc]) 
     if {policy.method for policy in stated} != table.keys():
         different = {policy.method for policy in stated} ^ table.keys()
         raise RuntimeError(f"{name}: the contract and the table differ in {', '.join(sorted(different))}")
+    if deaf := [p.method for p in stated if p.has_request_id and table[p.method].around is not Around.WRITE]:
+        raise RuntimeError(f"{name}: requests with an id need a handler made by `write`: {', '.join(sorted(deaf))}")
     return stated
 
 
-def _handler(server: Server, policy: MethodPolicy, rpc: Rpc) -> grpc.RpcMethodHandler[Message, Message]:
-    parse, serialize = policy.request_class.FromString, policy.response_class.SerializeToString
+def _handler(server: Server, policy: MethodPolicy, rpc: Rpc) -> grpc.RpcMethodHandler[bytes, Message]:
+    """Requests come as bytes: what cannot be read shall be refused like every other bad request."""
+    serialize = policy.response_class.SerializeToString
     if policy.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(upload(server, policy, rpc), parse, serialize)
-    return grpc.unary_unary_rpc_method_handler(unary(server, policy, rpc), parse, serialize)
+        return grpc.stream_unary_rpc_method_handler(upload(server, policy, rpc), None, serialize)
+    return grpc.unary_unary_rpc_method_handler(unary(server, policy, rpc), None, serialize)

@@ -14,7 +14,7 @@ from chassis.errors import InvalidArgument, ServiceError
 DOMAIN = "preceptor"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
-Q = TypeVar("Q", bound=Message)
+Q = TypeVar("Q")
 A = TypeVar("A", bound=Message)
 
 

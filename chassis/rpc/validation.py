@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import protovalidate
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from chassis.errors import InvalidArgument
 
+M = TypeVar("M", bound=Message)
+
 _MOST_VIOLATIONS = 20
+
+
+class MalformedRequest(InvalidArgument):
+    """The bytes of the request are no message of the type that the method takes."""
+
+    reason = "MALFORMED_REQUEST"
 
 
 class InvalidRequest(InvalidArgument):
@@ -16,10 +26,15 @@ class InvalidRequest(InvalidArgument):
     reason = "INVALID_REQUEST"
 
 
-def check_request(request: Message) -> None:
-    """Raises `InvalidRequest` naming every field at fault."""
+def read_request(request_class: type[M], raw: bytes) -> M:
+    """The request in these bytes. Raises `MalformedRequest`, or `InvalidRequest` naming every field at fault."""
+    try:
+        request = request_class.FromString(raw)
+    except DecodeError as error:
+        raise MalformedRequest from error
     if violations := violations_of(request):
         raise InvalidRequest(violations=violations)
+    return request
 
 
 def violations_of(message: Message) -> list[tuple[str, str]]:
