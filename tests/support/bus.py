@@ -81,8 +81,8 @@ class Bus:
             }
             consumer.assign([TopicPartition(name, number, 0) for number in partitions])
             records: list[Record] = []
-            while len(records) < sum(ends.values()):
-                for message in consumer.consume(1000, 1.0):
+            while missing := sum(ends.values()) - len(records):
+                for message in consumer.consume(min(missing, 1000), 1.0):
                     assert message.error() is None
                     place = (message.partition() or 0, message.offset() or 0)
                     headers = cast(RawHeaders, message.headers() or [])
