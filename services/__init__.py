@@ -1,0 +1,1 @@
+"""The four services: identity, tasking, scoring, payouts. None imports another."""
