@@ -50,7 +50,6 @@ def rail_facts(settings: PayoutsSettings) -> RailFacts:
     return RailFacts(
         name=settings.provider_name,
         key_ttl=settings.provider_key_ttl,
-        stores_errors=True,
         lookup_by_reference=True,
         clock_skew=settings.provider_clock_skew,
     )

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from asyncpg import Record
@@ -42,8 +42,10 @@ from services.payouts.usecases.deposit_funds import deposit_funds
 from services.payouts.usecases.instruments import set_instrument
 from tests.support.databases import Databases
 
-FACTS = RailFacts("double", timedelta(hours=24), True, True, timedelta(0))
+FACTS = RailFacts("double", timedelta(hours=24), True, timedelta(0))
+T = TypeVar("T")
 NOBODY = UUID(int=0)
+NO_CARD = RateCard(NOBODY, 0, "USD", 0, {})
 
 
 def settings(**changes: object) -> PayoutsSettings:
@@ -72,17 +74,17 @@ class ScriptedRail:
     found: Outcome | None = None
     statement: list[str] | None = None
 
-    async def send(self, order: Order, before: float) -> Outcome:
+    async def send(self, order: Order, before: float) -> Outcome:  # noqa: ARG002
         self.sent.append(order)
         return self.script.pop(0) if self.script else Taken(f"tr_{order.reference}", TransferState.PAID)
 
-    async def find(self, order: Order) -> Outcome | None:
+    async def find(self, order: Order) -> Outcome | None:  # noqa: ARG002
         return self.found
 
-    async def look(self, provider_id: str, order: Order) -> Outcome:
+    async def look(self, provider_id: str, order: Order) -> Outcome:  # noqa: ARG002
         return self.script.pop(0) if self.script else Taken(provider_id, TransferState.PAID)
 
-    async def references(self, since: datetime, until: datetime) -> list[str] | None:
+    async def references(self, since: datetime, until: datetime) -> list[str] | None:  # noqa: ARG002
         return self.statement
 
 
@@ -103,9 +105,9 @@ class Market:
     database: Database
     context: Context
     vendor_id: UUID = field(default_factory=new_id)
-    card: RateCard = RateCard(NOBODY, 0, "USD", 0, {})
+    card: RateCard = NO_CARD
 
-    async def run(self, work: Callable[[Transaction], Awaitable[Any]]) -> Any:
+    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         return await self.database.run(Scope.service(), work)
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
@@ -143,8 +145,8 @@ class Market:
         return expert_id
 
     def funding(
-        self, batch_id: UUID, *, answers: int = 10, seconds: int = 100, attempt: int = 1, **changes: Any
-    ) -> Any:
+        self, batch_id: UUID, *, answers: int = 10, seconds: int = 100, attempt: int = 1, **changes: object
+    ) -> tasking.BatchFundingRequested:
         """A request that agrees with the card."""
         each = money.price(self.card.rates["P1"], seconds)
         fee = answers * money.share(each, self.card.fee_basis_points)
@@ -171,11 +173,14 @@ class Market:
         await self.react(self.funding(batch_id, answers=answers, seconds=seconds))
         return batch_id
 
-    def answer(self, batch_id: UUID, expert_id: UUID, *, amount: int = 1000, **terms: Any) -> tasking.AnswerSubmitted:
+    def answer(
+        self, batch_id: UUID, expert_id: UUID, *, amount: int = 1000, **terms: object
+    ) -> tasking.AnswerSubmitted:
         """An answer at the batch's terms."""
-        ids = {f"{what}_id": str(new_id()) for what in ("answer", "slot", "task")}
         told = tasking.AnswerSubmitted(
-            **ids,
+            answer_id=str(new_id()),
+            slot_id=str(new_id()),
+            task_id=str(new_id()),
             batch_id=str(batch_id),
             project_id=str(NOBODY),
             vendor_id=str(self.vendor_id),
@@ -251,7 +256,7 @@ def decided(
     answer: tasking.AnswerSubmitted,
     basis_points: int = 10_000,
     version: int = 1,
-    by: tasking.DecidedBy = tasking.DECIDED_BY_CONSENSUS,
+    by: tasking.DecidedBy.ValueType = tasking.DECIDED_BY_CONSENSUS,
 ) -> tasking.AnswersDecided:
     """The decision about one answer."""
     decision = tasking.Decision(

@@ -84,11 +84,11 @@ def unposted(transfers: Iterable[Transfer], posted: Mapping[UUID, bytes]) -> lis
     seen = dict(posted)
     fresh = []
     for transfer in transfers:
-        known = seen.setdefault(transfer.idem, transfer.body_hash)
-        if known != transfer.body_hash:
-            raise KeyReused(key=transfer.business_key)
-        if transfer.idem not in posted and known is transfer.body_hash:
+        if transfer.idem not in seen:
+            seen[transfer.idem] = transfer.body_hash
             fresh.append(transfer)
+        elif seen[transfer.idem] != transfer.body_hash:
+            raise KeyReused(key=transfer.business_key)
     return fresh
 
 

@@ -29,8 +29,9 @@ _INSTRUMENT_CODES = frozenset(
         "unsupported_card",
     }
 )
-# 4xx that say nothing about whether an earlier try of the same key has moved money.
-_UNCLEAR_4XX = frozenset({408, 409, 425, 429})
+# Refusals of the order itself. Others, such as for a wrong token, say nothing about an earlier try of the same key, and
+# pass when somebody has mended them.
+_DEFINITE = frozenset({400, 402, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,8 @@ class RailFacts:
     name: str
     key_ttl: timedelta
     """How long a repeat of an idempotency key moves nothing again."""
-    stores_errors: bool
-    """Whether a key can be stuck with a stored error: then trying again never tells what happened."""
     lookup_by_reference: bool
+    """Whether it can be asked for a transfer by our reference."""
     clock_skew: timedelta
     """The most that its clock differs from ours."""
 
@@ -109,7 +109,7 @@ def classify(status: int, body: object) -> Outcome:
     """
     if status in (200, 201) and isinstance(body, Mapping):
         return read_transfer(body)
-    if 400 <= status < 500 and status not in _UNCLEAR_4XX and (code := _error_code(body)):
+    if status in _DEFINITE and (code := _error_code(body)):
         return Refused(code)
     return Unclear(f"status {status} {_error_code(body)}".rstrip())
 

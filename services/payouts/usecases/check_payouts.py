@@ -60,7 +60,7 @@ async def _look(context: Context, attempt: Claimed) -> Outcome:
     try:
         if attempt.state is AttemptState.SUBMITTED and attempt.provider_id:
             return await context.rail.look(attempt.provider_id, attempt.order)
-        found = await context.rail.find(attempt.order)
+        found = await context.rail.find(attempt.order) if context.rail.facts.lookup_by_reference else None
         if found is not None:
             return found
         if attempt.may_send:
