@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Row = asyncpg.Record
+"""A row of a query, by column name. Rooms that know nothing of the driver name it so."""
+
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.005
 _ACQUIRE_SECONDS = 10.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncpg
 from preceptor.tasking.v1 import project_pb2
 from preceptor.work.v1 import work_pb2
 
+from chassis.db import Row
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from services.tasking.context import Context
@@ -47,7 +47,7 @@ async def get_project(call: Call[Context], request: project_pb2.GetProjectReques
     return project_pb2.GetProjectResponse(project=_project(row))
 
 
-def _project(row: asyncpg.Record) -> project_pb2.Project:
+def _project(row: Row) -> project_pb2.Project:
     claims = (claim.split("=", 1) for claim in row["required_claims"])
     project = project_pb2.Project(
         name=name("projects", row["project_id"]),

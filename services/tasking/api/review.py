@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-import asyncpg
 from preceptor.tasking.v1 import review_pb2
 
+from chassis.db import Row
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from chassis.rpc.paging import page_size
@@ -44,7 +44,7 @@ async def decide_case(call: Call[Context], request: review_pb2.DecideCaseRequest
     return review_pb2.DecideCaseResponse(decision_version=await deciding.decide_case(call.tx, ruling))
 
 
-def _case(row: asyncpg.Record) -> review_pb2.Case:
+def _case(row: Row) -> review_pb2.Case:
     case = review_pb2.Case(
         name=name("cases", row["case_id"]),
         answer=name("answers", row["answer_id"]),

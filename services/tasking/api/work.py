@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncpg
 from preceptor.tasking.v1 import work_pb2
 from preceptor.work.v1 import work_pb2 as work
 
 from chassis import money
+from chassis.db import Row
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from services.tasking.context import Context
@@ -75,7 +75,7 @@ async def return_task(call: Call[Context], request: work_pb2.ReturnTaskRequest) 
     return work_pb2.ReturnTaskResponse()
 
 
-def _lease(row: asyncpg.Record) -> work_pb2.Lease:
+def _lease(row: Row) -> work_pb2.Lease:
     lease = work_pb2.Lease(
         slot=name("slots", row["slot_id"]),
         task=name("tasks", row["task_id"]),
