@@ -22,12 +22,16 @@ class PayoutsSettings(BaseSettings):
     instrument_cool_off: Duration = Field(timedelta(days=7), description="Before a changed instrument is paid to.")
     release_interval: Duration = Field(timedelta(seconds=30), description="Between looks for holds that ended.")
 
-    run_interval: Duration = Field(timedelta(days=7), description="Between closes, counted from a Monday 00:00 UTC.")
+    run_interval: Duration = Field(
+        timedelta(days=7), gt=timedelta(0), description="Between closes, counted from a Monday 00:00 UTC."
+    )
     minimum_payout_minor: int = Field(1000, ge=1, description="Less than this waits for the next run.")
     sending: bool = Field(True, description="Whether money may leave; no stops it, everything else goes on.")
     send_interval: Duration = Field(timedelta(seconds=2), description="Between looks for payouts to send or to check.")
     send_concurrency: int = Field(8, ge=1, le=100, description="Calls to the provider at a time.")
-    send_window: Duration = Field(timedelta(seconds=30), description="After which a try is not sent any more.")
+    send_window: Duration = Field(
+        timedelta(seconds=30), gt=timedelta(0), description="After which a try is not sent any more."
+    )
     retry_delay: Duration = Field(timedelta(seconds=20), description="Before an unknown attempt is tried again.")
     check_delay: Duration = Field(timedelta(seconds=10), description="Before a submitted payout is asked for again.")
 

@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
+import structlog
 
 from services.payouts.domain import rail
 from services.payouts.domain.rail import Order, Outcome, RailFacts, Unclear
 from services.payouts.rails.rail import RailUnavailable, clock
 
 _PERIOD = "%Y%m%dT%H%M%SZ"
+_log = structlog.get_logger(__name__)
 Json = Mapping[str, object]
 
 
@@ -51,6 +53,8 @@ class HttpRail:
         found = page.get("data")
         if not isinstance(found, list):
             raise RailUnavailable("the provider's list is malformed")
+        if len(found) > 1:
+            _log.error("the provider moved one reference more than once", reference=order.reference)
         return self._checked(order, 200, found[0]) if found else None
 
     async def look(self, provider_id: str, order: Order) -> Outcome:

@@ -51,12 +51,12 @@ async def settle(tx: Transaction, payouts: Collection[UUID]) -> None:
     if not rows:
         return
     ids = [row["id"] for row in rows]
-    await post_transfers.post(tx, [_settlement(row) for row in rows])
     await tx.execute(_PAID, ids)
     await tx.execute(_SETTLED_LINES, ids)
     first = await tx.fetch(_FIRST_PAID, [row["expert_id"] for row in rows])
     if first:
         await lift_first_payout_holds(tx, [row["expert_id"] for row in first])
+    await post_transfers.post(tx, [_settlement(row) for row in rows])
     tx.emit(*(_settled(row) for row in rows))
 
 
@@ -66,12 +66,12 @@ async def fail(tx: Transaction, payouts: Mapping[UUID, str]) -> None:
     if not rows:
         return
     ids = [row["id"] for row in rows]
-    await post_transfers.post(tx, [_refund(row) for row in rows])
     await tx.execute(_FAILED, ids, [payouts[id_] for id_ in ids])
     await tx.execute(_FREED_LINES, ids)
     blamed = [(row["instrument_id"], payouts[row["id"]]) for row in rows if blames_instrument(payouts[row["id"]])]
     if blamed:
         await tx.execute(_BLAME, *zip(*blamed, strict=True))
+    await post_transfers.post(tx, [_refund(row) for row in rows])
     tx.emit(*(_failed(row, payouts[row["id"]]) for row in rows))
 
 
