@@ -65,7 +65,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """A task's room: how many experts hold or fill it, how many answers are wanted, and whether it is still open."""
+    """A task's room: how many experts hold or fill it, how many answers are wanted, and whether it is still open.
+
+    A surplus answer is one of those wanted, as scoring counts it: no seat is opened for what it has brought.
+    """
 
     taken: int
     wanted: int
@@ -117,7 +120,7 @@ def place_late(seats: Seats) -> Taken:
 
     Surplus is bounded by what the batch has reserved for it: one a slot. Raises `AnswerWindowClosed` beyond that.
     """
-    if seats.open and seats.taken < seats.wanted:
+    if seats.open and seats.taken + seats.surplus < seats.wanted:
         return Taken.LATE
     if seats.surplus >= seats.most_surplus:
         raise AnswerWindowClosed

@@ -95,8 +95,8 @@ CREATE TABLE task (
     CHECK (seats_taken BETWEEN 0 AND answers_wanted)
 ) WITH (fillfactor = 85);
 CREATE INDEX task_claimable ON task (batch_id, (seats_taken > 0) DESC, priority DESC, position)
-    WHERE state = 2 AND seats_taken < answers_wanted;
-CREATE INDEX task_position ON task (batch_id, position);
+    WHERE state = 2 AND seats_taken + surplus_taken < answers_wanted;
+CREATE INDEX task_position ON task (batch_id, position, task_id);
 
 CREATE SEQUENCE fencing_token;
 

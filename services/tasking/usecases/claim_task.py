@@ -19,10 +19,11 @@ from services.tasking.settings import TaskingSettings
 from services.tasking.usecases.slots import end_slots
 
 # Locking the expert's row makes one person's claims take turns, in however many tabs.
-_EXPERT = """
-SELECT e.active, e.claims, e.locales, s.slot_id, s.expires_at > clock_timestamp() AS runs
-FROM expert e LEFT JOIN slot s ON s.expert_id = e.expert_id AND s.state = 1
-WHERE e.expert_id = $1 FOR NO KEY UPDATE OF e
+_EXPERT = "SELECT active, claims, locales FROM expert WHERE expert_id = $1 FOR NO KEY UPDATE"
+
+# A statement of its own, so that it sees what the claim before this one has committed; it waits for a running submit.
+_HELD = """
+SELECT slot_id, expires_at > clock_timestamp() AS runs FROM slot WHERE expert_id = $1 AND state = 1 FOR NO KEY UPDATE
 """
 
 _CLAIM = """
@@ -35,7 +36,7 @@ WITH eligible AS (
 candidate AS (
     SELECT t.task_id, t.batch_id FROM eligible e, LATERAL (
         SELECT t.task_id, t.batch_id, t.seats_taken, t.priority, t.position FROM task t
-        WHERE t.batch_id = e.batch_id AND t.state = 2 AND t.seats_taken < t.answers_wanted
+        WHERE t.batch_id = e.batch_id AND t.state = 2 AND t.seats_taken + t.surplus_taken < t.answers_wanted
           AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = $1)
         ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.position
         LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
@@ -74,11 +75,20 @@ async def claim_task(
     expert = await tx.fetchrow(_EXPERT, expert_id)
     if expert is None or not expert["active"]:
         raise ExpertNotActive
-    held: UUID | None = expert["slot_id"]
-    if held and not expert["runs"]:
-        await end_slots(tx, [held], SlotState.EXPIRED)
-        held = None
-    if held is None:
+    slot_id = await _held(tx, expert_id)
+    if slot_id is None:
         claims, locales = expert["claims"], expert["locales"]
-        held = await tx.fetchval(_CLAIM, expert_id, claims, locales, project_id, new_id(), settings.greatest_hold)
-    return await tx.fetchrow(_LEASE, held) if held else None
+        slot_id = await tx.fetchval(_CLAIM, expert_id, claims, locales, project_id, new_id(), settings.greatest_hold)
+    return await tx.fetchrow(_LEASE, slot_id) if slot_id else None
+
+
+async def _held(tx: Transaction, expert_id: UUID) -> UUID | None:
+    """The slot that the expert holds; one whose lease has run out is ended."""
+    held = await tx.fetchrow(_HELD, expert_id)
+    if held is None:
+        return None
+    slot_id: UUID = held["slot_id"]
+    if held["runs"]:
+        return slot_id
+    await end_slots(tx, [slot_id], SlotState.EXPIRED)
+    return None

@@ -27,12 +27,12 @@ _AVAILABLE = 2  # of TaskState
 
 _PAYLOAD = "SELECT payload FROM task WHERE task_id = $1"
 
-# The batch is locked first against its completion: after that no answer comes any more.
-_LOCK_LATE = """
-SELECT t.seats_taken, t.answers_wanted, t.surplus_taken, t.state AS task_state, b.state AS batch_state
-FROM (SELECT batch_id, state FROM batch WHERE batch_id = $2 FOR SHARE) AS b
-JOIN task t USING (batch_id) WHERE t.task_id = $1 FOR UPDATE OF t
+_LOCK_TASK = """
+SELECT seats_taken, answers_wanted, surplus_taken, state FROM task WHERE task_id = $1 FOR UPDATE
 """
+
+# Locked against its completion, after which no answer comes any more; after the task, as where tasks are closed.
+_LOCK_BATCH = "SELECT state FROM batch WHERE batch_id = $1 FOR SHARE"
 
 # A lease that no timer has ended yet still holds its seat: it is freed here before the answer is placed.
 _PLACE_LATE = """
@@ -60,6 +60,12 @@ class JustificationTooShort(InvalidArgument):
     reason = "JUSTIFICATION_TOO_SHORT"
 
 
+class CriterionUnknown(InvalidArgument):
+    """The answer compares by a criterion that the task does not name, or twice by the same one."""
+
+    reason = "CRITERION_UNKNOWN"
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """An answer as it is handed in."""
@@ -74,8 +80,8 @@ class Submission:
 async def submit_answer(tx: Transaction, submission: Submission, settings: TaskingSettings) -> tuple[UUID, bool]:
     """Takes the answer; returns its id and whether it is surplus.
 
-    Raises `NotYours`, `WrongFencingToken`, `LeaseEnded`, `AnswerWindowClosed`, `AnswerTypeMismatch` or
-    `JustificationTooShort`.
+    Raises `NotYours`, `WrongFencingToken`, `LeaseEnded`, `AnswerWindowClosed`, `AnswerTypeMismatch`,
+    `JustificationTooShort` or `CriterionUnknown`.
     """
     slot = await lock_slot(tx, submission.slot_id, submission.expert_id)
     in_time = check_submittable(hold_of(slot), submission.fencing_token, settings.late_grace)
@@ -111,12 +117,17 @@ def _check_answer(payload: bytes, answer: work_pb2.Answer) -> None:
     least = asked.pairwise_preference.min_justification_chars
     if len(answer.pairwise_preference.justification.strip()) < least:
         raise JustificationTooShort(field="answer.pairwise_preference.justification", least=str(least))
+    unasked = set(asked.pairwise_preference.criteria)
+    for place, compared in enumerate(answer.pairwise_preference.criteria):
+        if compared.criterion not in unasked:
+            raise CriterionUnknown(field=f"answer.pairwise_preference.criteria[{place}].criterion")
+        unasked.remove(compared.criterion)
 
 
 async def _take_late(tx: Transaction, slot: asyncpg.Record) -> Taken:
     """Finds the place of a late answer. Raises `AnswerWindowClosed`."""
-    task = await tx.fetchrow(_LOCK_LATE, slot["task_id"], slot["batch_id"])
-    if task is None or task["batch_state"] != _OPEN:
+    task = await tx.fetchrow(_LOCK_TASK, slot["task_id"])
+    if task is None or await tx.fetchval(_LOCK_BATCH, slot["batch_id"]) != _OPEN:
         raise AnswerWindowClosed
     unswept = slot["state"] == SlotState.LEASED
     taken = place_late(
@@ -125,7 +136,7 @@ async def _take_late(tx: Transaction, slot: asyncpg.Record) -> Taken:
             wanted=task["answers_wanted"],
             surplus=task["surplus_taken"],
             most_surplus=slot["max_answers"],
-            open=task["task_state"] == _AVAILABLE,
+            open=task["state"] == _AVAILABLE,
         )
     )
     late = taken is Taken.LATE
