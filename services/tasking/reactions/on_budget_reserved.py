@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import asyncpg
 from preceptor.payouts.v1 import events_pb2
 from preceptor.tasking.v1 import events_pb2 as tasking_events
 
@@ -12,6 +13,7 @@ from chassis import money
 from chassis.bus.envelope import Event
 from chassis.db import Transaction
 from services.tasking.context import Context
+from services.tasking.usecases.create_project import TierUnknown
 
 _OPENING = """
 SELECT b.batch_id, b.attempt, p.tier, p.expected_seconds FROM batch b JOIN project p USING (project_id)
@@ -31,11 +33,12 @@ RETURNING b.batch_id, b.vendor_id, b.project_id, b.tasks
 async def react(tx: Transaction, events: Sequence[Event[events_pb2.BudgetReserved]], _: Context) -> None:
     """Opens the batches that wait for exactly this attempt."""
     waiting = {row["batch_id"]: row for row in await tx.fetch(_OPENING, [UUID(e.message.batch_id) for e in events])}
-    granted = {
-        UUID(event.message.batch_id): event.message
+    causes = {
+        UUID(event.message.batch_id): event
         for event in events
         if (row := waiting.get(UUID(event.message.batch_id))) and row["attempt"] == event.message.attempt
     }
+    granted = {id_: event.message for id_, event in causes.items()}
     prices = {id_: _price(granted[id_], waiting[id_]["tier"], waiting[id_]["expected_seconds"]) for id_ in granted}
     opened = await tx.fetch(
         _OPEN,
@@ -46,20 +49,25 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.BudgetReserve
         [reserved.fee_basis_points for reserved in granted.values()],
         [reserved.reserved_minor for reserved in granted.values()],
     )
-    tx.emit(
-        *(
-            tasking_events.BatchOpened(
-                batch_id=str(row["batch_id"]),
-                vendor_id=str(row["vendor_id"]),
-                project_id=str(row["project_id"]),
-                tasks=row["tasks"],
-            )
-            for row in opened
-        )
+    for row in opened:
+        tx.emit(_opened(row), traceparent=causes[row["batch_id"]].traceparent or None)
+
+
+def _opened(row: asyncpg.Record) -> tasking_events.BatchOpened:
+    return tasking_events.BatchOpened(
+        batch_id=str(row["batch_id"]),
+        vendor_id=str(row["vendor_id"]),
+        project_id=str(row["project_id"]),
+        tasks=row["tasks"],
     )
 
 
 def _price(reserved: events_pb2.BudgetReserved, tier: str, seconds: int) -> int:
-    """What one answer is paid by the reserved terms: between their floor and their cap, in minor units."""
-    terms = next(terms for terms in reserved.tiers if terms.tier == tier)
+    """What one answer is paid by the reserved terms: between their floor and their cap, in minor units.
+
+    Raises `TierUnknown` if they do not name the project's tier.
+    """
+    terms = next((terms for terms in reserved.tiers if terms.tier == tier), None)
+    if terms is None:
+        raise TierUnknown(batch_id=reserved.batch_id, tier=tier)
     return max(terms.floor_minor, min(terms.cap_minor, money.price(terms.rate_minor_per_hour, seconds)))

@@ -22,7 +22,7 @@ from services.tasking.usecases.decide_answers import Decided, decide_answers
 
 _CLOSED = {events_pb2.VERDICT_RESOLVED: 3, events_pb2.VERDICT_UNRESOLVED: 4}
 
-# Answers first, then tasks, in key order: a late answer locks its slot before its task too.
+# Answers, then tasks, then batches, each in key order: a late answer locks slot, task and batch in this order too.
 _ANSWERS = """
 SELECT a.answer_id, a.decision_version, a.payable_basis_points,
        EXISTS (SELECT FROM rejection_case c WHERE c.answer_id = a.answer_id) AS has_case
@@ -41,10 +41,12 @@ WITH applied AS (
     FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[], $7::float8[])
          AS new (task_id, state, version, seen, wanted, result, confidence), project p
     WHERE t.task_id = new.task_id AND p.project_id = t.project_id
-    RETURNING t.task_id, t.batch_id)
-UPDATE batch b SET closed = b.closed + c.n
-FROM (SELECT batch_id, count(*) AS n FROM applied WHERE task_id = ANY ($8) GROUP BY batch_id) AS c
-WHERE b.batch_id = c.batch_id
+    RETURNING t.task_id, t.batch_id),
+closing AS (
+    SELECT batch_id, count(*) AS n FROM applied WHERE task_id = ANY ($8) GROUP BY batch_id),
+locked AS (
+    SELECT b.batch_id, c.n FROM batch b JOIN closing c USING (batch_id) ORDER BY b.batch_id FOR NO KEY UPDATE OF b)
+UPDATE batch b SET closed = b.closed + l.n FROM locked l WHERE b.batch_id = l.batch_id
 """
 
 _OPEN_CASES = """
@@ -56,17 +58,18 @@ SELECT new.case_id, m.answer_id, m.vendor_id, new.proposed, new.ground, new.evid
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $6::uuid[])
      AS new (answer_id, proposed, ground, evidence, case_id)
 JOIN moved m USING (answer_id)
+ON CONFLICT (answer_id) DO NOTHING
 """
 
 
 async def react(tx: Transaction, events: Sequence[Event[events_pb2.TaskScored]], context: Context) -> None:
     """Applies the newest scoring of each task."""
-    newest = {event.message.task_id: event.message for event in sorted(events, key=lambda e: e.message.version)}
-    judgements = [judgement for scored in newest.values() for judgement in scored.judgements]
+    newest = {event.message.task_id: event for event in sorted(events, key=lambda e: e.message.version)}
+    judgements = [judgement for event in newest.values() for judgement in event.message.judgements]
     answers = await tx.fetch(_ANSWERS, [UUID(judgement.answer_id) for judgement in judgements])
     tasks = {str(row["task_id"]): row for row in await tx.fetch(_TASKS, [UUID(id_) for id_ in newest])}
-    fresh = [s for id_, s in newest.items() if id_ in tasks and s.version > tasks[id_]["scored_version"]]
-    await _apply(tx, fresh, tasks)
+    fresh = [e for id_, e in newest.items() if id_ in tasks and e.message.version > tasks[id_]["scored_version"]]
+    await _apply(tx, [event.message for event in fresh], tasks)
     await _decide(tx, fresh, answers, context.settings.review_deadline)
 
 
@@ -88,21 +91,28 @@ async def _apply(tx: Transaction, scored: Sequence[events_pb2.TaskScored], tasks
 
 async def _decide(
     tx: Transaction,
-    scored: Iterable[events_pb2.TaskScored],
+    scored: Iterable[Event[events_pb2.TaskScored]],
     answers: Sequence[asyncpg.Record],
     deadline: timedelta,
 ) -> None:
     """Accepts answers, and opens cases about others."""
     standings = {str(row["answer_id"]): _standing(row) for row in answers}
     steps = [
-        (judgement, judge(standings[judgement.answer_id], judgement.payable_basis_points))
-        for task in scored
-        for judgement in task.judgements
+        (judgement, event.traceparent, judge(standings[judgement.answer_id], judgement.payable_basis_points))
+        for event in scored
+        for judgement in event.message.judgements
         if judgement.answer_id in standings
     ]
-    accepted = [UUID(judgement.answer_id) for judgement, step in steps if step is Step.ACCEPT]
-    await decide_answers(tx, [Decided(id_, ALL, tasking_events.DECIDED_BY_CONSENSUS) for id_ in accepted])
-    cases = [judgement for judgement, step in steps if step is Step.OPEN_CASE]
+    by_consensus = tasking_events.DECIDED_BY_CONSENSUS
+    await decide_answers(
+        tx,
+        [
+            Decided(UUID(judgement.answer_id), ALL, by_consensus, traceparent=traceparent)
+            for judgement, traceparent, step in steps
+            if step is Step.ACCEPT
+        ],
+    )
+    cases = [judgement for judgement, _, step in steps if step is Step.OPEN_CASE]
     if cases:
         await tx.execute(
             _OPEN_CASES,

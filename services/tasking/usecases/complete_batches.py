@@ -8,10 +8,15 @@ from chassis.db import Transaction
 from services.tasking.context import Context
 
 _CANDIDATES = """
-SELECT batch_id FROM batch WHERE state = 3 AND closed = tasks ORDER BY batch_id LIMIT 100 FOR UPDATE SKIP LOCKED
+SELECT b.batch_id FROM batch b
+WHERE b.state = 3 AND b.closed = b.tasks
+  AND NOT EXISTS (SELECT FROM slot s WHERE s.batch_id = b.batch_id AND s.state IN (1, 4)
+                  AND s.expires_at + $1::interval > clock_timestamp())
+  AND NOT EXISTS (SELECT FROM answer a WHERE a.batch_id = b.batch_id AND a.decision_version = 0)
+ORDER BY b.batch_id LIMIT 100 FOR UPDATE OF b SKIP LOCKED
 """
 
-# A statement of its own, so that it sees what committed before the batches were locked: a late answer locks its batch.
+# Looks again, so that it sees what committed before the batches were locked: a late answer locks its batch.
 _COMPLETE = """
 UPDATE batch b SET state = 5, completed_at = clock_timestamp()
 WHERE b.batch_id = ANY ($1)
@@ -24,7 +29,7 @@ RETURNING b.batch_id, b.vendor_id, (SELECT count(*) FROM answer a WHERE a.batch_
 
 async def tick(tx: Transaction, context: Context) -> int:
     """Completes up to 100 batches; returns how many."""
-    candidates = [row["batch_id"] for row in await tx.fetch(_CANDIDATES)]
+    candidates = [row["batch_id"] for row in await tx.fetch(_CANDIDATES, context.settings.late_grace)]
     if not candidates:
         return 0
     done = await tx.fetch(_COMPLETE, candidates, context.settings.late_grace)

@@ -29,12 +29,13 @@ WHERE answer_id = ANY ($1) AND decided_at IS NULL
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision about one answer; `payable` in basis points."""
+    """A decision about one answer; `payable` in basis points. `traceparent` is of the event that caused it, if any."""
 
     answer_id: UUID
     payable: int
     decided_by: events_pb2.DecidedBy.ValueType
     ground: str = ""
+    traceparent: str = ""
 
 
 async def decide_answers(tx: Transaction, decisions: Sequence[Decided]) -> dict[UUID, int]:
@@ -55,7 +56,9 @@ async def decide_answers(tx: Transaction, decisions: Sequence[Decided]) -> dict[
     by_task: defaultdict[UUID, list[asyncpg.Record]] = defaultdict(list)
     for row in rows:
         by_task[row["task_id"]].append(row)
-    tx.emit(*(_event(task_id, by_task[task_id]) for task_id in sorted(by_task)))
+    traces = {decided.answer_id: decided.traceparent for decided in decisions}
+    for task_id in sorted(by_task):
+        tx.emit(_event(task_id, by_task[task_id]), traceparent=traces[by_task[task_id][0]["answer_id"]] or None)
     return {row["answer_id"]: row["decision_version"] for row in rows}
 
 

@@ -9,7 +9,7 @@ from preceptor.tasking.v1 import events_pb2
 
 from chassis.db import Transaction
 from chassis.errors import FailedPrecondition, NotFound
-from services.tasking.domain.decision import OwnAnswer, check_ruling
+from services.tasking.domain.decision import ALL, OwnAnswer, check_ruling
 from services.tasking.usecases.decide_answers import Decided, decide_answers
 
 # The answer is locked first, as everywhere, so that the deadline and a re-score take their turn.
@@ -62,5 +62,6 @@ async def decide_case(tx: Transaction, ruling: Ruling) -> int:
     if case["person_id"] == ruling.reviewer_person:
         raise OwnAnswer
     await tx.execute(_CLOSE, ruling.case_id, ruling.reviewer, ruling.reason)
-    decided = Decided(case["answer_id"], ruling.payable, events_pb2.DECIDED_BY_PERSON, ruling.ground)
+    ground = ruling.ground if ruling.payable < ALL else ""
+    decided = Decided(case["answer_id"], ruling.payable, events_pb2.DECIDED_BY_PERSON, ground)
     return (await decide_answers(tx, [decided]))[case["answer_id"]]
