@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from uuid import UUID
 
-import asyncpg
 from preceptor.tasking.v1 import batch_pb2
 from preceptor.work.v1 import work_pb2
 
 from chassis import money
+from chassis.db import Row
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from chassis.rpc.paging import page_size
@@ -17,6 +18,7 @@ from services.tasking.usecases import get_batch as getting
 from services.tasking.usecases import list_results as listing
 from services.tasking.usecases import open_batch as opening
 
+_BEGINNING = (-1, UUID(int=0))
 _NOT_OPENED = (batch_pb2.BATCH_STATE_STAGING, batch_pb2.BATCH_STATE_VALIDATING, batch_pb2.BATCH_STATE_HALTED_BUDGET)
 
 
@@ -38,14 +40,17 @@ async def list_results(call: Call[Context], request: batch_pb2.ListResultsReques
     batch_id = parse_name("batches", request.parent, "parent")
     limit = page_size(request.page_size, default=100, greatest=1000)
     after = call.context.pager.position(request)
-    state, rows = await listing.list_results(call.tx, batch_id, int(after[0]) if after else -1, limit + 1)
+    start = (int(after[0]), UUID(str(after[1]))) if after else _BEGINNING
+    state, rows = await listing.list_results(call.tx, batch_id, start, limit + 1)
     page = rows[:limit]
-    token = call.context.pager.token(request, page[-1]["position"]) if len(rows) > limit else ""
+    token = ""
+    if len(rows) > limit:
+        token = call.context.pager.token(request, page[-1]["position"], str(page[-1]["task_id"]))
     results = [_result(row, opened=state not in _NOT_OPENED) for row in page]
     return batch_pb2.ListResultsResponse(results=results, next_page_token=token)
 
 
-def to_batch(row: asyncpg.Record) -> batch_pb2.Batch:
+def to_batch(row: Row) -> batch_pb2.Batch:
     """A row of the use case as the contract shows it."""
     batch = batch_pb2.Batch(
         name=name("batches", row["batch_id"]),
@@ -68,7 +73,7 @@ def to_batch(row: asyncpg.Record) -> batch_pb2.Batch:
     return batch
 
 
-def _spent(row: asyncpg.Record) -> int:
+def _spent(row: Row) -> int:
     """What the decided answers cost, in minor units: rounded per answer, as payouts books it."""
     spent = 0
     for basis_points, answers in json.loads(row["shares"]).items():
@@ -77,7 +82,7 @@ def _spent(row: asyncpg.Record) -> int:
     return spent
 
 
-def _result(row: asyncpg.Record, *, opened: bool) -> batch_pb2.TaskResult:
+def _result(row: Row, *, opened: bool) -> batch_pb2.TaskResult:
     waiting = row["state"] == batch_pb2.TASK_STATE_AVAILABLE and not opened
     return batch_pb2.TaskResult(
         task=name("tasks", row["task_id"]),

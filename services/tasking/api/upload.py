@@ -78,6 +78,8 @@ def _error(task: batch_pb2.NewTask, task_type: int) -> batch_pb2.RowError | None
     if violations := violations_of(task):
         field, message = violations[0]
         return batch_pb2.RowError(reason="INVALID_TASK", field=field, message=message)
+    if "\0" in task.item_key:
+        return batch_pb2.RowError(reason="INVALID_TASK", field="item_key", message="A key cannot hold a NUL character.")
     if task_type_of(task.payload) != task_type:
         message = "The payload is not of the project's task type."
         return batch_pb2.RowError(reason="TASK_TYPE_MISMATCH", field="payload", message=message)

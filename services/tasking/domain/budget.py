@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chassis.errors import FailedPrecondition
+
+
+class PriceTooLow(FailedPrecondition):
+    """An answer would be paid less than the smallest unit of money: raise the expected seconds or the tier."""
+
+    reason = "PRICE_TOO_LOW"
+
 
 @dataclass(frozen=True, slots=True)
 class WorstCase:
@@ -23,8 +31,10 @@ def worst_case(
     """Every task gets all its answers, and each of its slots one late answer beside it; the fee is on all of them.
 
     `share(minor, basis_points)` rounds. The fee is rounded per answer, as it is booked, so that what is booked never
-    exceeds what is reserved.
+    exceeds what is reserved. Raises `PriceTooLow`.
     """
+    if price_minor < 1:
+        raise PriceTooLow
     answers = surplus = tasks * max_answers
     fee_each = share(price_minor, fee_basis_points)
     count = answers + surplus

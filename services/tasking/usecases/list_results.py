@@ -11,17 +11,18 @@ from chassis.rpc.call import NotYours
 
 _BATCH = "SELECT state FROM batch WHERE batch_id = $1"
 
+# Positions repeat where a chunk was sent again with other tasks in it.
 _PAGE = """
 SELECT task_id, item_key, state, result, confidence, answers_seen, scored_version, position
-FROM task WHERE batch_id = $1 AND position > $2 ORDER BY position LIMIT $3
+FROM task WHERE batch_id = $1 AND (position, task_id) > ($2::bigint, $3::uuid) ORDER BY position, task_id LIMIT $4
 """
 
 
 async def list_results(
-    tx: Transaction, batch_id: UUID, after_position: int, limit: int
+    tx: Transaction, batch_id: UUID, after: tuple[int, UUID], limit: int
 ) -> tuple[int, list[asyncpg.Record]]:
-    """The batch's state, and up to `limit` rows after a position. Raises `NotYours`."""
+    """The batch's state, and up to `limit` rows after a position and an id. Raises `NotYours`."""
     state: int | None = await tx.fetchval(_BATCH, batch_id)
     if state is None:
         raise NotYours
-    return state, await tx.fetch(_PAGE, batch_id, after_position, limit)
+    return state, await tx.fetch(_PAGE, batch_id, *after, limit)

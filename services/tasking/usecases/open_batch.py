@@ -32,7 +32,7 @@ UPDATE batch SET state = 2, state_reason = '', missing_minor = NULL, attempt = a
 async def open_batch(tx: Transaction, batch_id: UUID) -> None:
     """Starts the next attempt to fund a batch.
 
-    Raises `NotYours`, `BatchNotOpenable`, `BatchEmpty`, `RateCardUnknown` or `TierUnknown`.
+    Raises `NotYours`, `BatchNotOpenable`, `BatchEmpty`, `RateCardUnknown`, `TierUnknown` or `PriceTooLow`.
     """
     batch = await tx.fetchrow(_LOCK, batch_id)
     if batch is None:
