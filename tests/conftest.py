@@ -92,5 +92,5 @@ async def bus(backends: Backends) -> AsyncIterator[Bus]:
 @pytest_asyncio.fixture(scope="session")
 async def done_job(backends: Backends, backend_data: Path) -> AsyncIterator[DoneJob]:
     """A platform of real processes on which the main job was done."""
-    async with main_job_done(backends, backend_data / "platform", "job.") as done:
+    async with main_job_done(backends, backend_data / "platform", f"job{uuid4().hex[:8]}.") as done:
         yield done

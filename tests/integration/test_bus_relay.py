@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+
+import pytest
 
 from chassis import tracing
-from chassis.bus.relay import Relay, outbox_depth
+from chassis.bus.envelope import lane_of
+from chassis.bus.outbox import EventWriter, write
+from chassis.bus.publisher import BusUnavailable, KafkaPublisher, Waiting, producer_settings
+from chassis.bus.relay import NotPublished, Relay, outbox_depth
+from chassis.contract.events import catalogue
 from chassis.db import Database, Scope
-from tests.support.bus import Bus, eventually, relaying
+from tests.support.bus import Bus, eventually, relaying, running
 from tests.support.reactions import completed
+
+WRITER = EventWriter("tasking", catalogue())
 
 
 async def depth(database: Database) -> int:
@@ -62,3 +71,84 @@ async def test_relays_that_share_an_outbox_send_each_event_once_and_in_order(
     for key in {record.key for record in sent}:
         payloads = [record.value for record in sent if record.key == key]
         assert payloads == [completed((key or b"").decode(), number).SerializeToString() for number in range(20)]
+
+
+async def test_a_row_that_is_committed_during_the_flush_with_a_smaller_id_is_sent_too(
+    tasking_database: Database,
+) -> None:
+    sent: list[str] = []
+    read = asyncio.Event()
+    committed = asyncio.Event()
+
+    async def publish(rows: Sequence[Waiting]) -> dict[int, str]:
+        sent.extend(row.key for row in rows)
+        read.set()
+        await committed.wait()
+        return {}
+
+    early, late = keys_of_one_lane(2)
+    async with tasking_database.transaction(Scope.service()) as tx:
+        await write(tx.conn, [WRITER.row(completed(early))])
+        async with tasking_database.transaction(Scope.service()) as second:
+            second.emit(completed(late))
+        relay = Relay(tasking_database, publish)
+        first_round = asyncio.ensure_future(relay.round())
+        await read.wait()
+    committed.set()
+    assert (await first_round, await relay.round()) == (1, 1)
+    assert sent == [late, early]
+
+
+def keys_of_one_lane(number: int) -> list[str]:
+    return [key for key in map(str, range(1000)) if lane_of(key) == 0][:number]
+
+
+async def test_what_was_not_delivered_stays_with_all_that_follows_in_its_lane(tasking_database: Database) -> None:
+    keys = keys_of_one_lane(3)
+    refused = {keys[1]: "refused"}
+
+    async def publish(rows: Sequence[Waiting]) -> dict[int, str]:
+        return {place: refused[row.key] for place, row in enumerate(rows) if row.key in refused}
+
+    async with tasking_database.transaction(Scope.service()) as tx:
+        tx.emit(*(completed(key) for key in keys))
+    relay = Relay(tasking_database, publish)
+    with pytest.raises(NotPublished):
+        await relay.round()
+    assert (await depth(tasking_database), relay.counts.published, relay.counts.failed) == (2, 1, 1)
+    refused.clear()
+    assert await relay.round() == 2
+
+
+async def test_a_relay_in_trouble_goes_on_when_it_has_passed(tasking_database: Database) -> None:
+    tries = 0
+
+    async def publish(_: Sequence[Waiting]) -> dict[int, str]:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise BusUnavailable
+        return {}
+
+    async def empty() -> bool:
+        return await depth(tasking_database) == 0
+
+    async with tasking_database.transaction(Scope.service()) as tx:
+        tx.emit(completed("b1"))
+    async with running(Relay(tasking_database, publish).run):
+        await eventually(empty)
+    assert tries == 3
+
+
+async def test_a_broker_that_is_gone_leaves_the_outbox_as_it_was(
+    tasking_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.bus.publisher._FLUSH_SECONDS", 0.5)
+    publisher = KafkaPublisher(producer_settings("127.0.0.1:1"))
+    async with tasking_database.transaction(Scope.service()) as tx:
+        tx.emit(completed("b1"), completed("b2"))
+    relay = Relay(tasking_database, publisher.publish)
+    with pytest.raises(NotPublished):
+        await relay.round()
+    assert await depth(tasking_database) == 2
+    await publisher.close()

@@ -14,9 +14,16 @@ from uuid import uuid4
 import asyncpg
 
 from chassis.migrate import database_url, migrate, migrations
+from deploy.local.secrets import Secrets
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PASSWORD = "of-the-tests"
+
+
+def share_passwords(home: Path) -> None:
+    """Gives a platform's services the password that tests know: roles are the whole server's, so all must use one."""
+    for service in ("identity", "tasking", "scoring", "payouts"):
+        Secrets(home / "secrets").password(f"{service}_app").write_text(PASSWORD)
 
 
 @dataclass

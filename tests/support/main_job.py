@@ -11,6 +11,7 @@ from deploy.local.main_job.job import POLICY, Outcome, Progress, run_main_job
 from deploy.local.platform import Platform, start_platform
 from deploy.local.stack import Backends
 from tests.support.bus import Bus
+from tests.support.databases import share_passwords
 
 CHEAP_HASHES = {"IDENTITY_ARGON2_MEMORY_KIB": "64"}
 
@@ -28,6 +29,7 @@ class DoneJob:
 async def main_job_done(backends: Backends, home: Path, prefix: str) -> AsyncIterator[DoneJob]:
     """Starts a platform and does the main job on it; the platform runs on while the body does."""
     policy = {**POLICY, "identity": CHEAP_HASHES}
+    share_passwords(home)
     async with start_platform(backends, home, policy, prefix=prefix, partitions=3) as platform:
         outcome = Outcome()
         await run_main_job(platform, 7, SILENT, outcome)

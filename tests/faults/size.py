@@ -1,0 +1,18 @@
+"""How much a fault test does, and where it writes what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+LONG = os.environ.get("FAULTS") == "long"
+"""Whether the long matrices are asked for; `make test` runs samples of them."""
+
+REPORTS = Path(__file__).parents[2] / ".local" / "reports"
+
+
+def write_report(name: str, found: dict[str, object]) -> None:
+    """Writes what a test found, for people; the test asserts on it as well."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
