@@ -17,7 +17,7 @@ from services.payouts.domain.earning import LoweredByNobody, ReserveReleased, Te
 from services.payouts.usecases.list_earnings import Earning, list_earnings
 from services.payouts.usecases.release_reserves import CompletionContradicted
 from tests.support.databases import Databases
-from tests.support.payouts import Market, completed, decided, expert_changed, open_market, vendor_changed
+from tests.support.payouts import Market, completed, decided, expert_changed, open_market, statements, vendor_changed
 
 PERSON = tasking.DECIDED_BY_PERSON
 
@@ -55,6 +55,22 @@ async def test_many_answers_and_decisions_in_one_batch_are_each_paid_once(market
     assert await market.balance("platform:fee") == 8000
     assert len(await market.events(events.EarningAccrued)) == 40
     assert await market.findings() == ()
+
+
+async def test_reactions_take_the_same_number_of_statements_for_any_number_of_events(market: Market) -> None:
+    expert, counts = await market.expert(), []
+    for size in (2, 2, 200):  # the first payout of an expert does a little more
+        batch = await market.batch(answers=size)
+        answers = [market.answer(batch, expert) for _ in range(size)]
+        with statements() as made:
+            await market.react(*answers)
+            await market.react(*(decided(answer) for answer in answers))
+            await market.react(*(decided(answer, 5000, 2, PERSON) for answer in answers))
+            await market.release()
+            await market.gather()
+            await market.send()
+        counts.append(len(made))
+    assert counts[1] == counts[2]
 
 
 async def test_a_replay_with_an_empty_inbox_moves_nothing(market: Market) -> None:

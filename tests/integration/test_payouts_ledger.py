@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from unittest.mock import patch
 from uuid import uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
-from chassis.db import Scope, Transaction
+from chassis.db import Scope
 from services.payouts.domain import accounts
 from services.payouts.domain.ledger import KeyReused, Overdraft, Transfer
 from services.payouts.usecases.post_transfers import post
 from tests.support.databases import Databases
-from tests.support.payouts import Market, open_market
+from tests.support.payouts import Market, open_market, statements
 
 BANK = accounts.bank("USD")
 VENDOR = uuid4()
@@ -91,27 +90,9 @@ async def test_writers_of_one_lane_take_turns_and_the_chain_holds(market: Market
 async def test_a_batch_of_any_size_takes_the_same_number_of_statements(market: Market) -> None:
     counts = []
     for size in (1, 300):
-        statements = 0
-
-        async def counted(tx: Transaction, size: int = size) -> None:
-            nonlocal statements
-            fetch, execute = Transaction.fetch, Transaction.execute
-
-            async def one(self: Transaction, sql: str, *args: object) -> list[asyncpg.Record]:
-                nonlocal statements
-                statements += 1
-                return await fetch(self, sql, *args)
-
-            async def other(self: Transaction, sql: str, *args: object) -> str:
-                nonlocal statements
-                statements += 1
-                return await execute(self, sql, *args)
-
-            with patch.object(Transaction, "fetch", one), patch.object(Transaction, "execute", other):
-                await post(tx, [deposit(f"{size}:{n}", 1) for n in range(size)])
-
-        await market.run(counted)
-        counts.append(statements)
+        with statements() as made:
+            await market.run(partial(post, transfers=[deposit(f"{size}:{n}", 1) for n in range(size)]))
+        counts.append(len(made))
     assert counts[0] == counts[1]
 
 

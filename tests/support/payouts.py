@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 from uuid import UUID
 
 from asyncpg import Record
@@ -279,3 +280,21 @@ async def open_market(databases: Databases, rail: Rail | None = None, **changes:
             yield Market(database, context(rail, **changes))
         finally:
             await database.close()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collects the statements that transactions run meanwhile."""
+    made: list[str] = []
+    fetch, execute = Transaction.fetch, Transaction.execute
+
+    async def seen_fetch(self: Transaction, sql: str, *args: object) -> list[Record]:
+        made.append(sql)
+        return await fetch(self, sql, *args)
+
+    async def seen_execute(self: Transaction, sql: str, *args: object) -> str:
+        made.append(sql)
+        return await execute(self, sql, *args)
+
+    with patch.object(Transaction, "fetch", seen_fetch), patch.object(Transaction, "execute", seen_execute):
+        yield made

@@ -138,7 +138,7 @@ async def _add_lines(tx: Transaction, answers: Iterable[PaidAnswer], rules: Hold
     await tx.execute(_ADD_LINES, *zip(*rows, strict=True))
     waits = [(id_, reason.value, now + wait) for id_, held in stand.items() for reason, wait in held.items()]
     await tx.execute(_ADD_HOLDS, *zip(*waits, strict=True))
-    tx.emit(*(_event(terms, line, until[line.id]) for terms, line in fresh))
+    tx.emit(*(_event(terms, line, until[line.id]) for terms, line in fresh if line.taken_back < line.amount))
 
 
 async def _payees(tx: Transaction, all_terms: Sequence[Terms]) -> Mapping[UUID, Payee]:
@@ -170,7 +170,7 @@ def _event(terms: Terms, line: Line, hold_until: datetime) -> events_pb2.Earning
         answer_id=str(terms.answer_id),
         task_id=str(terms.task_id),
         batch_id=str(terms.batch_id),
-        amount_minor=line.amount,
+        amount_minor=line.amount - line.taken_back,
         currency=terms.currency,
     )
     event.hold_until.FromDatetime(hold_until)
