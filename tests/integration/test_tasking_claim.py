@@ -26,6 +26,9 @@ from tests.support.tasking import FEE, PRICE, World, expert_changed, new_task, p
 
 KEY = "SELECT item_key FROM task WHERE task_id = $1"
 
+EXPLAIN = """
+EXPLAIN (FORMAT JSON) EXECUTE claim (gen_random_uuid(), '{}', '{en}', NULL, gen_random_uuid(), '1 hour')
+"""
 FILL = """
 INSERT INTO task (task_id, batch_id, project_id, vendor_id, position, item_key, payload, payload_hash, answers_wanted,
                   seats_taken)
@@ -189,14 +192,15 @@ async def test_two_windows_of_one_expert_get_the_same_lease(world: World) -> Non
         assert len({lease["slot_id"] for lease in leases if lease}) == 1
 
 
-async def test_a_claim_among_twenty_thousand_tasks_reads_the_index_of_claimable_ones(world: World) -> None:
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_claim_among_twenty_thousand_tasks_reads_the_index_of_claimable_ones(world: World, mode: str) -> None:
     await world.opened()
     await world.rows(FILL, 20_000)
     async with world.database.transaction(Scope.service()) as tx:
         await tx.execute("ANALYZE task")
-        plan = await tx.fetchval(
-            "EXPLAIN (FORMAT JSON) " + claiming._CLAIM, new_id(), [], ["en"], None, new_id(), timedelta(hours=1)
-        )
+        await tx.execute("SET LOCAL plan_cache_mode = " + mode)
+        await tx.execute("PREPARE claim AS " + claiming._CLAIM)
+        plan = await tx.fetchval(EXPLAIN)
     scans = {
         (node["Node Type"], node.get("Index Name"))
         for node in walk(json.loads(plan)[0]["Plan"])

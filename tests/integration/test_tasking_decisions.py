@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,6 @@ from preceptor.scoring.v1.events_pb2 import (
     VERDICT_MORE_WANTED,
     VERDICT_RESOLVED,
     VERDICT_UNRESOLVED,
-    TaskScored,
     Verdict,
 )
 from preceptor.tasking.v1.events_pb2 import (
@@ -24,8 +24,6 @@ from preceptor.tasking.v1.events_pb2 import (
 )
 from preceptor.work.v1.work_pb2 import Result
 
-from chassis.bus.envelope import Event
-from chassis.db import Transaction
 from chassis.ids import new_id
 from services.tasking.api.batch import to_batch
 from services.tasking.domain.decision import ALL, OwnAnswer, ReasonTooShort, UnknownGround
@@ -56,6 +54,11 @@ FROM more m, task t
 DONE = """
 INSERT INTO batch (batch_id, vendor_id, project_id, batch_key, state, price_minor, currency)
 SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff', vendor_id, project_id, 'done', 3, 1, 'USD' FROM batch LIMIT 1
+"""
+HOLD_BACK = """
+UPDATE answer a SET decide_by = CASE WHEN n.place <= $1 THEN now() ELSE 'infinity' END
+FROM (SELECT answer_id, row_number() OVER (ORDER BY answer_id) AS place FROM answer WHERE decision_version = 0) AS n
+WHERE a.answer_id = n.answer_id
 """
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -300,28 +303,22 @@ async def test_a_batch_that_waits_does_not_hold_up_a_hundred_others(world: World
     assert [await world.tick(complete), await world.tick(complete)] == [1, 0]
 
 
-async def test_five_tasks_and_fifty_take_the_same_number_of_statements(world: World) -> None:
-    await world.opened(60, await world.project(least=1))
+async def test_ten_answers_and_fifty_take_the_same_number_of_statements(world: World) -> None:
+    tasks = 128
+    await world.opened(tasks, await world.project(least=1))
     expert = await world.expert()
-    for _ in range(60):
+    for _ in range(tasks):
         await world.answered(expert)
+    await world.rows(PASS, timedelta(hours=73))
     rows = await world.rows("SELECT task_id, answer_id FROM answer")
-    counts = []
-    for start, end in ((0, 2), (2, 8), (8, 60)):  # the first lets the driver ask the server about types
-        messages = [
-            scored(row["task_id"], judged=[(row["answer_id"], ALL if place % 2 else 0)])
-            for place, row in enumerate(rows[start:end])
-        ]
-        counts.append(await statements(world, [event(message) for message in messages]))
-    assert counts[1] == counts[2] <= 8
-
-
-async def statements(world: World, events: list[Event[TaskScored]]) -> int:
-    seen: list[object] = []
-
-    async def work(tx: Transaction) -> None:
-        with tx.conn.query_logger(seen.append):
-            await on_task_scored.react(tx, events, world.context)
-
-    await world.do(work)
-    return len(seen)
+    scoring, accepting = [], []
+    for start, end in ((0, 4), (4, 14), (14, 64)):  # the first lets the driver ask the server about types
+        judged = [[(row["answer_id"], ALL * (place % 2))] for place, row in enumerate(rows[start:end])]
+        events = [event(scored(row["task_id"], judged=j)) for row, j in zip(rows[start:end], judged, strict=True)]
+        scoring.append(await world.statements(partial(on_task_scored.react, events=events, context=world.context)))
+    for number in (4, 10, 50):
+        await world.rows(HOLD_BACK, number)
+        accepting.append(await world.statements(lambda tx: accept_overdue(tx, world.context)))
+    assert scoring[1] == scoring[2] <= 8
+    assert accepting[1] == accepting[2] <= 3
+    assert len(await decided(world)) == 2 + 5 + 25 + 4 + 10 + 50

@@ -187,6 +187,17 @@ class World:
         events = [event(message, traceparent) for message in messages]
         await self.do(lambda tx: reaction(tx, events, self.context))
 
+    async def statements(self, work: Callable[[Transaction], Awaitable[object]]) -> int:
+        """How many statements some work takes; it is done."""
+        seen: list[object] = []
+
+        async def counted(tx: Transaction) -> None:
+            with tx.conn.query_logger(seen.append):
+                await work(tx)
+
+        await self.do(counted)
+        return len(seen)
+
     async def tick(self, tick: Tick) -> int:
         """One tick of a timer."""
         return await self.do(lambda tx: tick(tx, self.context))
