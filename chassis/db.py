@@ -37,6 +37,8 @@ _ATTEMPTS = 6
 _FIRST_PAUSE = 0.005
 _ACQUIRE_SECONDS = 10.0
 
+_BY_INDEX = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+
 _CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 _DOWN = (
     asyncpg.PostgresConnectionError,
@@ -170,18 +172,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, scope: Scope, *, statement_timeout: timedelta | None = None
+        self, scope: Scope, *, statement_timeout: timedelta | None = None, by_index: bool = False
     ) -> AsyncIterator[Transaction]:
         """Runs the body in one transaction: commits at its end, rolls back if it raises.
 
-        `statement_timeout` bounds each statement. Raises `DatabaseUnavailable`, `TransactionConflict`,
-        `DeadlineExceeded`; other errors of PostgreSQL, like those of constraints, pass through.
+        `statement_timeout` bounds each statement. `by_index` is for tables that are empty at one moment and huge at the
+        next: a plan that was made and kept while there was nothing to read would scan and sort all of it.
+
+        Raises `DatabaseUnavailable`, `TransactionConflict`, `DeadlineExceeded`; other errors of PostgreSQL, like those
+        of constraints, pass through.
         """
         conn = await self._acquire()
         tx = Transaction(conn, self._events)
         try:
             with _translated():
-                await conn.execute(_begin(scope, statement_timeout))
+                await conn.execute(_begin(scope, statement_timeout, by_index))
                 try:
                     yield tx
                     if tx.pending:
@@ -229,16 +234,16 @@ async def _nothing_to_reset(_: object) -> None:
     """Saves the round trip of the pool's own reset: transactions leave nothing in the session."""
 
 
-def _begin(scope: Scope, timeout: timedelta | None) -> str:
+def _begin(scope: Scope, timeout: timedelta | None, by_index: bool) -> str:
     """BEGIN and the settings of the transaction as one string, which the server takes in one round trip.
 
     Such a string takes no parameters. What is put into it is a UUID or a number by type, and cannot carry SQL.
     """
     tenant = "*" if scope.tenant is None else str(UUID(int=scope.tenant.int))
     opening = "BEGIN; SET LOCAL preceptor.tenant = '" + tenant + "'"
-    if timeout is None:
-        return opening
-    return opening + "; SET LOCAL statement_timeout = " + str(max(1, int(timeout.total_seconds() * 1000)))
+    if timeout is not None:
+        opening += "; SET LOCAL statement_timeout = " + str(max(1, int(timeout.total_seconds() * 1000)))
+    return opening + _BY_INDEX if by_index else opening
 
 
 async def _commit(conn: Connection) -> None:

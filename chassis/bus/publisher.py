@@ -6,8 +6,8 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -41,8 +41,7 @@ class BusUnavailable(Unavailable):
     reason = "BUS_UNAVAILABLE"
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A row of the outbox as the relay reads it; `headers` is a JSON object of strings."""
 
     lane: int

@@ -48,11 +48,9 @@ CROSS JOIN LATERAL (
 ) AS o
 """
 
-# By exact ids, never by range: a row with a smaller id may have been committed since the read.
-_DELETE = """
-DELETE FROM outbox USING unnest($1::smallint[], $2::bigint[]) AS sent (lane, id)
-WHERE outbox.lane = sent.lane AND outbox.id = sent.id
-"""
+# By exact ids, never by range: a row with a smaller id may have been committed since the read. The lanes are there for
+# the index.
+_DELETE = "DELETE FROM outbox WHERE lane = ANY($1::smallint[]) AND id = ANY($2::bigint[])"
 
 _DEPTH = "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) FROM outbox"
 
@@ -110,13 +108,13 @@ class Relay:
 
         Raises `NotPublished` if any row did not go out; those that did, up to it in its lane, are gone all the same.
         """
-        async with self._database.transaction(Scope.service()) as tx:
+        async with self._database.transaction(Scope.service(), by_index=True) as tx:
             lanes = await self._lock_lanes(tx)
             rows = await _read(tx, lanes, self._batch // len(lanes)) if lanes else []
             faults = await self._publish(rows) if rows else {}
             sent = delivered(rows, faults)
             if sent:
-                await tx.execute(_DELETE, [row.lane for row in sent], [row.id for row in sent])
+                await tx.execute(_DELETE, lanes, [row.id for row in sent])
         self.counts.published += len(sent)
         if faults:
             self.counts.failed += len(faults)
@@ -142,6 +140,8 @@ def delivered(rows: Sequence[Waiting], faults: Mapping[int, str]) -> list[Waitin
 
     A row that went out after a failed one of its key must go out again after it.
     """
+    if not faults:
+        return [*rows]
     broken: set[int] = set()
     sent = []
     for place, row in enumerate(rows):
@@ -159,7 +159,7 @@ async def outbox_depth(tx: Transaction) -> OutboxDepth:
 
 
 async def _read(tx: Transaction, lanes: Sequence[int], each: int) -> list[Waiting]:
-    return [Waiting(*row) for row in await tx.fetch(_READ, lanes, max(1, each))]
+    return [Waiting._make(row) for row in await tx.fetch(_READ, lanes, max(1, each))]
 
 
 def _name(error: Exception) -> str:

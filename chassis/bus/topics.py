@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from chassis.bus.publisher import LARGEST_DEAD_LETTER, BusUnavailable
+from chassis.bus.publisher import LARGEST_DEAD_LETTER, BusUnavailable, kafka_log
 from chassis.contract.events import EventType, Kind
 
 _log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ async def ensure(
 
 
 def _ensure(bootstrap: str, topics: Collection[Topic], prefix: str, partitions: int, replication: int) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=kafka_log)
     wanted = {prefix + topic.name: topic for topic in topics}
     try:
         missing = wanted.keys() - _known(admin)
@@ -78,14 +78,15 @@ def _ensure(bootstrap: str, topics: Collection[Topic], prefix: str, partitions: 
 
 def _create(admin: AdminClient, new: list[NewTopic]) -> None:
     made: dict[str, Future[None]] = admin.create_topics(new, operation_timeout=_REQUEST_SECONDS, request_timeout=3.0)
-    for name, result in made.items():
+    for result in made.values():
         try:
             result.result()
         except KafkaException as error:
             code = error.args[0].code()
             if code in _NO_ADMIN:
-                _log.info("no admin requests at this broker, topics make themselves", topic=name)
-            elif code != KafkaError.TOPIC_ALREADY_EXISTS:
+                _log.info("no admin requests at this broker, topics make themselves")
+                return
+            if code != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
 
 

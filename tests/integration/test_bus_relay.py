@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from chassis import tracing
@@ -14,9 +16,13 @@ from chassis.bus.publisher import BusUnavailable, KafkaPublisher, Waiting, produ
 from chassis.bus.relay import NotPublished, Relay, outbox_depth
 from chassis.contract.events import catalogue
 from chassis.db import Database, Scope
+from chassis.migrate import database_url
 from tests.support.bus import Bus, eventually, relaying, running
+from tests.support.databases import Databases
 from tests.support.reactions import completed
 
+HERE = "datname = current_database()"
+SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'outbox'"
 WRITER = EventWriter("tasking", catalogue())
 
 
@@ -118,6 +124,32 @@ async def test_what_was_not_delivered_stays_with_all_that_follows_in_its_lane(ta
     assert (await depth(tasking_database), relay.counts.published, relay.counts.failed) == (2, 1, 1)
     refused.clear()
     assert await relay.round() == 2
+
+
+async def test_a_plan_from_when_the_outbox_was_empty_does_not_scan_it_when_it_is_full(
+    tasking_url: str, databases: Databases
+) -> None:
+    async def publish(_: Sequence[Waiting]) -> dict[int, str]:
+        return {}
+
+    admin = await asyncpg.connect(database_url(databases.admin_url, urlsplit(tasking_url).path[1:]))
+    await admin.execute("VACUUM ANALYZE outbox")
+    before = await admin.fetchval(SCANS)
+    database = await Database.connect(tasking_url, events=WRITER, max_size=1)
+    relay = Relay(database, publish)
+    for number in (*[1] * 8, 3000):
+        async with database.transaction(Scope.service()) as tx:
+            tx.emit(*(completed(str(key)) for key in range(number)))
+        await relay.round()
+    await database.close()
+    # A server process tells its statistics when it ends.
+    await eventually(lambda: is_gone(admin))
+    assert await admin.fetchval(SCANS) == before
+    await admin.close()
+
+
+async def is_gone(admin: asyncpg.Connection[asyncpg.Record]) -> bool:
+    return not await admin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE usename = 'tasking_app' AND " + HERE)
 
 
 async def test_a_relay_in_trouble_goes_on_when_it_has_passed(tasking_database: Database) -> None:

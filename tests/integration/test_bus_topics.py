@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from uuid import uuid4
 
 from confluent_kafka.admin import AdminClient
@@ -11,6 +12,8 @@ from confluent_kafka.admin._resource import ResourceType
 
 from chassis.bus.topics import dead_letters, ensure, topics_of
 from chassis.contract.events import catalogue
+from deploy.local.mock_broker import start_mock_broker
+from deploy.local.processes import Supervisor
 from tests.support.bus import Bus
 
 ALL = topics_of(catalogue().values())
@@ -60,3 +63,10 @@ async def test_several_at_once_make_each_topic_once(bus: Bus) -> None:
     fresh = Bus(bus.bootstrap, prefix)
     assert [partitions(fresh, topic.name) for topic in ALL[:3]] == [2, 2, 2]
     await fresh.drop()
+
+
+async def test_a_broker_without_admin_requests_makes_them_by_itself(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path) as supervisor:
+        memory = Bus(await start_mock_broker(supervisor, {}), "t.")
+        await ensure(memory.bootstrap, ALL[:2], prefix=memory.prefix)
+        assert all(partitions(memory, topic.name) for topic in ALL[:2])
