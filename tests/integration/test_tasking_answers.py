@@ -20,6 +20,7 @@ from preceptor.work.v1.work_pb2 import (
     TimeSpent,
 )
 
+from chassis.db import Database
 from chassis.errors import ServiceError
 from chassis.ids import new_id
 from chassis.rpc.call import NotYours
@@ -35,16 +36,21 @@ from services.tasking.usecases.keep_alive import DraftVersionStale, heartbeat, s
 from services.tasking.usecases.return_task import return_task
 from services.tasking.usecases.submit_answer import AnswerTypeMismatch, CriterionUnknown, JustificationTooShort
 from tests.support.databases import Databases
-from tests.support.tasking import FEE, PRICE, World, answer, new_task, payload, scored, tasking_world
+from tests.support.tasking import FEE, PRICE, World, answer, new_task, payload, scored, tasking_database, tasking_world
 
 PAST_LEASE, PAST_GRACE = timedelta(minutes=31), timedelta(hours=25)
 TASK = "SELECT seats_taken, surplus_taken FROM task"
 
 
+@pytest_asyncio.fixture(scope="module")
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    async with tasking_database(databases) as opened:
+        yield opened
+
+
 @pytest_asyncio.fixture
-async def world(databases: Databases) -> AsyncIterator[World]:
-    async with tasking_world(databases) as made:
-        yield made
+async def world(database: Database) -> World:
+    return await tasking_world(database)
 
 
 async def beat(world: World, slot: asyncpg.Record, token: int | None = None) -> datetime:

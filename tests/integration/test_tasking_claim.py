@@ -15,14 +15,14 @@ import pytest
 import pytest_asyncio
 from preceptor.work.v1.work_pb2 import Payload
 
-from chassis.db import Scope
+from chassis.db import Database, Scope
 from chassis.ids import new_id
 from services.tasking.reactions import on_expert_changed
 from services.tasking.usecases import claim_task as claiming
 from services.tasking.usecases import expire_leases
 from services.tasking.usecases.claim_task import ExpertNotActive
 from tests.support.databases import Databases
-from tests.support.tasking import FEE, PRICE, World, expert_changed, new_task, payload, tasking_world
+from tests.support.tasking import FEE, PRICE, World, expert_changed, new_task, payload, tasking_database, tasking_world
 
 KEY = "SELECT item_key FROM task WHERE task_id = $1"
 
@@ -37,10 +37,15 @@ FROM batch b, generate_series(10000, 10000 + $1) AS n
 """
 
 
+@pytest_asyncio.fixture(scope="module")
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    async with tasking_database(databases) as opened:
+        yield opened
+
+
 @pytest_asyncio.fixture
-async def world(databases: Databases) -> AsyncIterator[World]:
-    async with tasking_world(databases) as made:
-        yield made
+async def world(database: Database) -> World:
+    return await tasking_world(database)
 
 
 async def key_of(world: World, lease: asyncpg.Record | None) -> str:
@@ -201,6 +206,7 @@ async def test_a_claim_among_twenty_thousand_tasks_reads_the_index_of_claimable_
         await tx.execute("SET LOCAL plan_cache_mode = " + mode)
         await tx.execute("PREPARE claim AS " + claiming._CLAIM)
         plan = await tx.fetchval(EXPLAIN)
+        await tx.execute("DEALLOCATE claim")
     scans = {
         (node["Node Type"], node.get("Index Name"))
         for node in walk(json.loads(plan)[0]["Plan"])

@@ -23,7 +23,7 @@ from preceptor.scoring.v1.events_pb2 import VERDICT_MORE_WANTED, VERDICT_RESOLVE
 from preceptor.tasking.v1.events_pb2 import AnswersDecided, AnswerSubmitted, BatchCompleted
 from preceptor.work.v1.work_pb2 import TimeSpent
 
-from chassis.db import Scope, Transaction
+from chassis.db import Database, Scope, Transaction
 from chassis.errors import ServiceError
 from services.tasking.domain.decision import ALL
 from services.tasking.domain.lease import AnswerWindowClosed
@@ -36,7 +36,7 @@ from services.tasking.usecases.return_task import return_task
 from services.tasking.usecases.submit_answer import Submission, submit_answer
 from tests.support.bus import eventually
 from tests.support.databases import Databases
-from tests.support.tasking import World, answer, event, scored, tasking_world
+from tests.support.tasking import World, answer, event, scored, tasking_database, tasking_world
 
 T = TypeVar("T")
 REFUSALS = ("LEASE_ENDED", "LEASE_EXPIRED", "ANSWER_WINDOW_CLOSED")
@@ -57,10 +57,15 @@ WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND w
 INVARIANTS = (WRONG_TASKS, TWICE, TWO_LEASES, MISCOUNTED)
 
 
+@pytest_asyncio.fixture(scope="module")
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    async with tasking_database(databases, connections=EXPERTS) as opened:
+        yield opened
+
+
 @pytest_asyncio.fixture
-async def world(databases: Databases) -> AsyncIterator[World]:
-    async with tasking_world(databases, connections=EXPERTS) as made:
-        yield made
+async def world(database: Database) -> World:
+    return await tasking_world(database)
 
 
 async def once(world: World, work: Callable[[Transaction], Awaitable[T]]) -> T:

@@ -17,6 +17,7 @@ from preceptor.tasking.v1.batch_pb2 import (
 )
 from preceptor.tasking.v1.events_pb2 import BatchFundingRequested, BatchOpened, TierNeed
 
+from chassis.db import Database
 from chassis.errors import ServiceError
 from chassis.ids import new_id
 from services.tasking.api.batch import to_batch
@@ -27,15 +28,20 @@ from services.tasking.usecases.create_project import RateCardUnknown, TierUnknow
 from services.tasking.usecases.get_batch import get_batch
 from services.tasking.usecases.open_batch import open_batch
 from tests.support.databases import Databases
-from tests.support.tasking import FEE, PRICE, World, reserved, tasking_world
+from tests.support.tasking import FEE, PRICE, World, reserved, tasking_database, tasking_world
 
 BATCH = "SELECT * FROM batch WHERE batch_id = $1"
 
 
+@pytest_asyncio.fixture(scope="module")
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    async with tasking_database(databases) as opened:
+        yield opened
+
+
 @pytest_asyncio.fixture
-async def world(databases: Databases) -> AsyncIterator[World]:
-    async with tasking_world(databases) as made:
-        yield made
+async def world(database: Database) -> World:
+    return await tasking_world(database)
 
 
 async def request(world: World, batch_id: UUID) -> BatchFundingRequested:

@@ -15,22 +15,37 @@ from preceptor.identity.v1.events_pb2 import VENDOR_STATUS_ACTIVE, VENDOR_STATUS
 from preceptor.payouts.v1.events_pb2 import RateCardPublished, TierRate
 from preceptor.tasking.v1 import batch_pb2, project_pb2
 
-from chassis.db import Scope
+from chassis.db import Database, Scope
 from chassis.ids import name, new_id
 from chassis.rpc.call import NotYours
 from services.tasking.api import batch as batches
 from services.tasking.api import project as projects
 from services.tasking.reactions import on_expert_changed, on_rate_card_published, on_vendor_changed
 from tests.support.databases import Databases
-from tests.support.tasking import M, React, World, expert_changed, new_task, scored, tasking_world, vendor_caller
+from tests.support.tasking import (
+    M,
+    React,
+    World,
+    expert_changed,
+    new_task,
+    scored,
+    tasking_database,
+    tasking_world,
+    vendor_caller,
+)
 
 IN_ANY_ORDER = [*permutations((1, 2, 3)), (2, 2, 1), (3, 3)]
 
 
 @pytest_asyncio.fixture(scope="module")
-async def world(databases: Databases) -> AsyncIterator[World]:
-    async with tasking_world(databases) as made:
-        yield made
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    async with tasking_database(databases) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module")
+async def world(database: Database) -> World:
+    return await tasking_world(database)
 
 
 async def apply(world: World, reaction: React[M], messages: list[M]) -> None:

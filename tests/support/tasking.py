@@ -69,6 +69,10 @@ HOURLY, SECONDS, FEE = 6_000, 90, 2_000
 PRICE = 150
 """Minor units of an answer: 90 seconds at 60.00 an hour. The fee on it is 20 per cent."""
 
+_EMPTY = """
+DELETE FROM rejection_case; DELETE FROM answer; DELETE FROM slot; DELETE FROM task; DELETE FROM batch;
+DELETE FROM project; DELETE FROM expert; DELETE FROM vendor; DELETE FROM rate_card; DELETE FROM outbox
+"""
 _SHIFT = """
 UPDATE slot SET leased_at = leased_at - $1::interval, expires_at = expires_at - $1::interval
 WHERE slot_id = coalesce($2, slot_id)
@@ -338,15 +342,22 @@ def vendor_caller(vendor_id: UUID) -> Caller:
 
 
 @asynccontextmanager
-async def tasking_world(databases: Databases, connections: int = 4) -> AsyncIterator[World]:
-    """A fresh database of tasking, as its application role, with a vendor and a rate card."""
+async def tasking_database(databases: Databases, connections: int = 4) -> AsyncIterator[Database]:
+    """A fresh database of tasking, as its application role."""
     async with databases.fresh(SERVICE.name, SERVICE.migrations) as url:
-        database = await Database.connect(url, events=EventWriter(SERVICE.name, catalogue()), max_size=connections)
-        world = World(database, Context(load(TaskingSettings), Pager(bytes(32))))
-        vendor = VendorChanged(vendor_id=str(world.vendor_id), version=1, status=VENDOR_STATUS_ACTIVE)
-        await world.react(on_vendor_changed, vendor)
-        await world.publish_rates()
+        writer = EventWriter(SERVICE.name, catalogue())
+        database = await Database.connect(url, events=writer, max_size=connections)
         try:
-            yield world
+            yield database
         finally:
             await database.close()
+
+
+async def tasking_world(database: Database) -> World:
+    """An empty world with a vendor and a rate card; emptied, a database is had much sooner than a fresh one."""
+    world = World(database, Context(load(TaskingSettings), Pager(bytes(32))))
+    await world.do(lambda tx: tx.execute(_EMPTY))
+    vendor = VendorChanged(vendor_id=str(world.vendor_id), version=1, status=VENDOR_STATUS_ACTIVE)
+    await world.react(on_vendor_changed, vendor)
+    await world.publish_rates()
+    return world
