@@ -22,7 +22,10 @@ from tests.support.main_job import DoneJob, main_job_done
 
 REPOSITORY = Path(__file__).parents[1]
 
-structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+structlog.configure(
+    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+)
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,11 @@ Lines = io.StringIO
 def lines() -> Iterator[Lines]:
     root = logging.getLogger()
     handlers, level, complain = root.handlers[:], root.level, logging.raiseExceptions
+    before = structlog.get_config()
     stream = io.StringIO()
     log.configure("tasking", "grpc", stream=stream)
     yield stream
-    structlog.reset_defaults()
+    structlog.configure(**before)
     root.handlers[:], logging.raiseExceptions = handlers, complain
     root.setLevel(level)
 
