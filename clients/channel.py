@@ -24,7 +24,7 @@ _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
 }
 
-_OPTIONS = (
+OPTIONS = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ("grpc.enable_retries", 1),
     ("grpc.keepalive_time_ms", 30_000),
@@ -34,4 +34,4 @@ _OPTIONS = (
 
 def connect(address: str) -> grpc.aio.Channel:
     """A channel to host:port, without TLS: for loopback, or inside a mesh that encrypts. Close it when done."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    return grpc.aio.insecure_channel(address, options=OPTIONS)

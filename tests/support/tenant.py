@@ -54,10 +54,11 @@ async def settle(live: Live) -> Tenant:
         changed = VendorChanged(vendor_id=str(vendor_id), version=1, status=VENDOR_STATUS_ACTIVE)
         await world.react(on_vendor_changed, changed)
         await world.publish_rates()
-        batch_id = await world.staged(3)
+        project_id = await world.project()
+        batch_id = await world.staged(3, project_id)
         await world.rows(_OPEN, batch_id)
         await world.react(on_expert_changed, expert_changed(expert_id))
-        slot = await world.claim(expert_id)
+        slot = await world.claim(expert_id, project_id)
         assert slot is not None
     await _score(live, slot["task_id"], vendor_id)
     ids = {"projects": slot["project_id"], "batches": batch_id, "tasks": slot["task_id"], "slots": slot["slot_id"]}
