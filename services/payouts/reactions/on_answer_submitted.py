@@ -26,4 +26,5 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.AnswerSubmitt
     packed = (Half(t.answer_id, halves.pack_terms(a)) for t, a in zip(all_terms, answers, strict=True))
     pairs = await join_versions(tx, halves.JOIN, halves.TERMS, halves.DECISION, packed, patient=True)
     met = [(halves.read_terms(p.mine.payload), halves.read_decision(p.other.payload)) for p in pairs]
-    await accrue(tx, met, context.hold_rules)
+    traces = {terms.answer_id: event.traceparent for terms, event in zip(all_terms, events, strict=True)}
+    await accrue(tx, met, context.hold_rules, traces)

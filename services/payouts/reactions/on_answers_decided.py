@@ -18,9 +18,10 @@ from services.payouts.usecases.accrue_earnings import accrue
 async def react(tx: Transaction, events: Sequence[Event[events_pb2.AnswersDecided]], context: Context) -> None:
     """A decision that comes before its answer waits for it. Raises what `accrue` does."""
     decided = [half for event in events for half in _halves(event.message)]
+    traces = {halves.answer_id_of(decision): e.traceparent for e in events for decision in e.message.decisions}
     pairs = await join_versions(tx, halves.JOIN, halves.DECISION, halves.TERMS, decided)
     met = [(halves.read_terms(p.other.payload), halves.read_decision(p.mine.payload)) for p in pairs]
-    await accrue(tx, met, context.hold_rules)
+    await accrue(tx, met, context.hold_rules, traces)
 
 
 def _halves(event: events_pb2.AnswersDecided) -> Iterator[Half]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from preceptor.tasking.v1 import events_pb2
 
@@ -16,7 +17,8 @@ from services.payouts.usecases.reserve_budget import reserve
 
 async def react(tx: Transaction, events: Sequence[Event[events_pb2.BatchFundingRequested]], _: Context) -> None:
     """Each attempt is answered once, by `BudgetReserved` or `BudgetRefused`."""
-    await reserve(tx, [_request(event.message) for event in events])
+    traces = {UUID(event.message.batch_id): event.traceparent for event in events}
+    await reserve(tx, [_request(event.message) for event in events], traces)
 
 
 def _request(asked: events_pb2.BatchFundingRequested) -> FundingRequest:

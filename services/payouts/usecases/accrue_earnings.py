@@ -71,7 +71,11 @@ FROM unnest($1::uuid[], $2::bigint[]) AS n (batch_id, answers) WHERE r.batch_id 
 """
 
 
-async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules: HoldRules) -> None:
+Traces = Mapping[UUID, str]
+"""Answer -> traceparent of the event that moves its money."""
+
+
+async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules: HoldRules, traces: Traces) -> None:
     """Posts decisions whose terms are known, in order; older versions than what stands change nothing.
 
     Raises `TermsContradicted`, `LoweredByNobody`, `ReserveReleased`, `Overdraft`.
@@ -88,7 +92,7 @@ async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules
         transfers += earning.decide(answers[terms.answer_id], decision, reserve, money.share, new_id())
     await post_transfers.post(tx, transfers)
     await _store(tx, answers.values())
-    await _add_lines(tx, answers.values(), rules)
+    await _add_lines(tx, answers.values(), rules, traces)
     await _count(tx, [answers[id_].terms.batch_id for id_ in undecided])
     await release_reserves.release(tx, reserves)
 
@@ -125,7 +129,7 @@ async def _store(tx: Transaction, answers: Iterable[PaidAnswer]) -> None:
         await tx.execute(_TAKE_BACK, *zip(*taken, strict=True))
 
 
-async def _add_lines(tx: Transaction, answers: Iterable[PaidAnswer], rules: HoldRules) -> None:
+async def _add_lines(tx: Transaction, answers: Iterable[PaidAnswer], rules: HoldRules, traces: Traces) -> None:
     """Stores fresh lines with their holds, and tells their experts."""
     fresh = [(answer.terms, line) for answer in answers for line in answer.held if line.fresh]
     if not fresh:
@@ -138,7 +142,9 @@ async def _add_lines(tx: Transaction, answers: Iterable[PaidAnswer], rules: Hold
     await tx.execute(_ADD_LINES, *zip(*rows, strict=True))
     waits = [(id_, reason.value, now + wait) for id_, held in stand.items() for reason, wait in held.items()]
     await tx.execute(_ADD_HOLDS, *zip(*waits, strict=True))
-    tx.emit(*(_event(terms, line, until[line.id]) for terms, line in fresh if line.taken_back < line.amount))
+    for terms, line in fresh:
+        if line.taken_back < line.amount:
+            tx.emit(_event(terms, line, until[line.id]), traceparent=traces.get(terms.answer_id))
 
 
 async def _payees(tx: Transaction, all_terms: Sequence[Terms]) -> Mapping[UUID, Payee]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -45,10 +45,13 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigin
 _Cards = dict[tuple[UUID, int], RateCard]
 
 
-async def reserve(tx: Transaction, requests: Sequence[FundingRequest]) -> list[Answer]:
+async def reserve(
+    tx: Transaction, requests: Sequence[FundingRequest], traces: Mapping[UUID, str] | None = None
+) -> list[Answer]:
     """Answers each request once, in order; one that was answered before is left out.
 
-    Raises `FundingContradicted` if figures do not agree with our own rows.
+    `traces` are the traceparents of the requests by batch, carried on by the answers. Raises `FundingContradicted` if
+    figures do not agree with our own rows.
     """
     # Under the lanes' locks nobody else spends from these prefunds, or answers the same attempt.
     await post_transfers.lock_lanes(tx, {request.currency for request in requests})
@@ -61,7 +64,8 @@ async def reserve(tx: Transaction, requests: Sequence[FundingRequest]) -> list[A
         funding.check(request, card, money.price, money.share)
     answers = await _answers(tx, fresh)
     await _store(tx, answers, cards)
-    tx.emit(*(_event(answer, cards) for answer in answers))
+    for answer in answers:
+        tx.emit(_event(answer, cards), traceparent=(traces or {}).get(answer.request.batch_id))
     return answers
 
 
