@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 
 from chassis import tracing
 from chassis.bus.outbox import EventWriter, OutboxRow, write
-from chassis.errors import Aborted, DeadlineExceeded, ServiceError, Unavailable
+from chassis.errors import Aborted, DeadlineExceeded, InvalidArgument, ServiceError, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -59,6 +59,12 @@ class TransactionConflict(Aborted):
     """Others changed the same rows at the same time: try again."""
 
     reason = "TRANSACTION_CONFLICT"
+
+
+class TextUnstorable(InvalidArgument):
+    """A text holds a NUL character, which cannot be stored: leave it out."""
+
+    reason = "TEXT_UNSTORABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,5 +284,7 @@ def _known(error: Exception) -> ServiceError | None:
         return TransactionConflict()
     if isinstance(error, asyncpg.QueryCanceledError):
         return DeadlineExceeded()
+    if isinstance(error, (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)):
+        return TextUnstorable()
     lost = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
     return DatabaseUnavailable() if lost or isinstance(error, _DOWN) else None

@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from chassis.db import Database, DatabaseUnavailable, Scope, Transaction, TransactionConflict
+from chassis.db import Database, DatabaseUnavailable, Scope, TextUnstorable, Transaction, TransactionConflict
 from chassis.errors import DeadlineExceeded
 from tests.support.databases import Databases
 from tests.support.reactions import completed
@@ -107,6 +107,12 @@ async def test_other_errors_of_constraints_pass_through(tasking_database: Databa
     with pytest.raises(asyncpg.UniqueViolationError):
         async with tasking_database.transaction(Scope.service()) as tx:
             await tx.execute(ADD, ["a", "a"])
+
+
+async def test_a_text_with_a_nul_is_refused_by_name_not_as_an_internal_error(tasking_database: Database) -> None:
+    with pytest.raises(TextUnstorable):
+        async with tasking_database.transaction(Scope.service()) as tx:
+            await tx.fetchval("SELECT $1::text", "a\x00b")
 
 
 async def test_events_come_with_the_commit_and_in_the_order_they_were_told(tasking_database: Database) -> None:
