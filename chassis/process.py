@@ -12,7 +12,7 @@ from typing import TypeVar
 import grpc
 import structlog
 
-from chassis import log
+from chassis import housekeeping, log
 from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.handler import Handler
 from chassis.bus.outbox import EventWriter
@@ -26,7 +26,7 @@ from chassis.rpc.pipeline import Server
 from chassis.rpc.tokens import TokenVerifier
 from chassis.service import Service
 from chassis.settings import ChassisSettings, load
-from chassis.timers import run_timers
+from chassis.timers import run_timer, run_timers
 from chassis.waiting import pause
 
 _log = structlog.get_logger(__name__)
@@ -123,6 +123,7 @@ async def _run_events(
         async with asyncio.TaskGroup() as parts:
             parts.create_task(relay.run(stop))
             parts.create_task(run_timers(database, service.timers, context, stop))
+            parts.create_task(run_timer(database, housekeeping.TIMER, None, stop))
             if service.reactions:
                 handler = Handler(service.name, database, service.reactions, context, types)
                 group = consumer_settings(settings.kafka_bootstrap_servers, prefix + service.name)

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from grpc.aio import ServicerContext
 from grpc_health.v1 import health_pb2
 
+from chassis.contract.access import policies
 from chassis.db import Database
 from chassis.rpc.call import Call
 from chassis.rpc.pipeline import Server
@@ -20,6 +21,7 @@ from chassis.rpc.table import Rpc, plain, read, write
 from chassis.rpc.tokens import TokenVerifier
 from chassis.settings import ChassisSettings
 from clients import channel
+from deploy.local.services import SERVICES
 from services.identity.service import SERVICE
 
 VENDORS = "preceptor.identity.v1.VendorService"
@@ -121,3 +123,12 @@ async def told(health: Health, name: str) -> int:
     """What the health service says of a name."""
     reply = await health.servicer.Check(health_pb2.HealthCheckRequest(service=name), cast("NoContext", None))
     return int(reply.status)
+
+
+def test_clients_repeat_by_themselves_only_what_does_no_harm() -> None:
+    retried = {f"{name['service']}/{name['method']}" for name in channel._repeatable()}
+
+    assert "preceptor.tasking.v1.WorkService/SubmitAnswer" in retried
+    assert "preceptor.tasking.v1.BatchService/GetBatch" in retried
+    assert "preceptor.identity.v1.VendorService/CreateApiKey" not in retried
+    assert retried <= {path[1:] for service in SERVICES for path in policies(service)}
