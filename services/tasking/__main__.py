@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from chassis.run import main
-
 from services.tasking.service import SERVICE
 
 if __name__ == "__main__":
