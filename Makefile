@@ -10,11 +10,13 @@ BIN := .venv/bin
 TOOL := .venv/uv-$(UV_VERSION)
 READY := .venv/.synced
 PROTO := gen/fingerprint
+WEB := tests/contract/web
+WEB_READY := $(WEB)/node_modules/.package-lock.json
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test faults bench check lint types contracts proto clean
+.PHONY: help run test faults bench check lint types contracts proto web clean
 
 help: ## Tell what there is
 	@echo "Preceptor. First of all: make run"
@@ -25,7 +27,7 @@ help: ## Tell what there is
 run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit after the main job)
 	@exec $(BIN)/python -m deploy.local
 
-test: $(PROTO) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
+test: $(PROTO) $(WEB_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
 	@exec $(BIN)/pytest --ignore=tests/benchmarks $(ARGS)
 
 faults: $(PROTO) ## The long fault matrices (ARGS: more for pytest)
@@ -48,11 +50,18 @@ contracts: $(READY) ## The contracts' own rules, and that nothing released is br
 
 proto: $(PROTO) ## Generate the code of the contracts, when they changed
 
+web: $(WEB_READY) ## The pinned packages of the gRPC-Web test (needs Node 20 or newer with npm)
+
 clean: ## Drop all data, logs and caches of the local stack
 	@rm -rf .local
 
 $(PROTO): $(READY) $(shell find proto -type f ! -name '*.pyc')
 	@$(BIN)/python proto/generate.py
+	@touch $@
+
+$(WEB_READY): $(WEB)/package.json $(WEB)/package-lock.json
+	@command -v npm >/dev/null || { echo "The test of gRPC-Web needs Node 20 or newer, with npm" >&2; exit 1; }
+	@npm ci --prefix $(WEB) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 $(READY): uv.lock pyproject.toml $(TOOL)/bin/uv
