@@ -1,4 +1,4 @@
-"""A platform behind an edge, with an administrator, a vendor with a project, and two experts, all signed in there."""
+"""A running platform behind its edge, and who signs in there: an administrator, a vendor with a project, two experts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ from chassis.rpc.signing import TokenSigner
 from deploy.envoy.settings import Bucket, Limits
 from deploy.local.edge import DESCRIPTORS, EdgeOptions, start_edge
 from deploy.local.main_job.waiting import until
-from deploy.local.platform import ADMIN_EMAIL, Platform, start_platform
+from deploy.local.platform import ADMIN_EMAIL, Platform
 from deploy.local.ports import HOST, free_port
 from deploy.local.secrets import Secrets
-from deploy.local.stack import Backends
-from tests.support.main_job import CHEAP_HASHES
+from tests.support.platform import Live
 from tests.support.transports import Call, Native, Outcome, Transport, call_of, transports
 
 PASSWORD = "correct horse battery"
@@ -81,13 +80,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(backends: Backends, home: Path, prefix: str) -> AsyncIterator[Stage]:
-    """Starts everything and signs everybody in through the edge."""
-    policy = {"identity": CHEAP_HASHES}
-    async with (
-        start_platform(backends, home, policy, prefix=prefix, partitions=1) as platform,
-        transports(platform.edge.address, DESCRIPTORS) as by,
-    ):
+async def staged(live: Live, home: Path) -> AsyncIterator[Stage]:
+    """Signs everybody in through the edge of a platform that keeps its things in `home`."""
+    platform = live.platform
+    async with transports(platform.edge.address, DESCRIPTORS) as by:
         stage = Stage(platform, home, by)
         stage.admin = await _signed_in(stage, ADMIN_EMAIL, platform.admin_password)
         stage.ann, stage.bob = await _registered(stage, "ann"), await _registered(stage, "bob")
@@ -124,7 +120,7 @@ def _person(response: Message | None) -> Person:
 
 
 async def _registered(stage: Stage, who: str) -> Person:
-    email = f"{who}@experts.example"
+    email = f"{who}-{uuid4().hex}@experts.example"
     request = account_pb2.RegisterExpertRequest(email=email, password=PASSWORD, display_name=who, locales=["en"])
     await stage.ask("identity.AccountService/RegisterExpert", request)
     return await _signed_in(stage, email, PASSWORD)
@@ -169,7 +165,7 @@ async def _project(stage: Stage) -> str:
 
 
 async def _rate_card(stage: Stage) -> str:
-    email = "finance@preceptor.example"
+    email = f"finance-{uuid4().hex}@preceptor.example"
     member = account_pb2.CreateStaffRequest(
         email=email, password=PASSWORD, display_name="Finance", roles=[account_pb2.STAFF_ROLE_FINANCE]
     )

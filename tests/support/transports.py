@@ -145,7 +145,7 @@ class Json:
 def outcome_of(status: Mapping[str, Any]) -> Outcome:
     """What a `google.rpc.Status` in JSON tells."""
     assert status.keys() <= {"code", "message", "details"}
-    return Outcome(status["code"], status["message"], tuple(status["details"]))
+    return Outcome(status["code"], status["message"], tuple(status.get("details", ())))
 
 
 def http_request(call: Call) -> tuple[str, str, Any]:
