@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis.errors import DeadlineExceeded, InvalidArgument, NotFound, ResourceExhausted, ServiceError, Unavailable
+from chassis.errors import Code, DeadlineExceeded, InvalidArgument, ResourceExhausted, ServiceError, Unavailable
 from chassis.rpc import tokens
 from chassis.rpc.authn import TokenMissing
+from chassis.rpc.validation import MalformedRequest
 
 
 class RateLimited(ResourceExhausted):
@@ -17,21 +18,17 @@ class RateLimited(ResourceExhausted):
     reason = "RATE_LIMITED"
 
 
-class RequestMalformed(InvalidArgument):
-    """The request is not one of the method: mend its JSON, its fields or its query parameters."""
-
-    reason = "REQUEST_MALFORMED"
-
-
 class RequestTooLarge(InvalidArgument):
     """The request is too large: send less at once, or stream it."""
 
     reason = "REQUEST_TOO_LARGE"
 
 
-class MethodUnknown(NotFound):
+class MethodUnknown(ServiceError):
     """There is no method at this address: look at the path and the HTTP method."""
 
+    # As every gRPC server says it; HTTP has 404 for it.
+    code = Code.UNIMPLEMENTED
     reason = "METHOD_UNKNOWN"
 
 
@@ -79,8 +76,8 @@ def refusals() -> list[Refusal]:
         Refusal("response.code == 413", RequestTooLarge(), 413),
         Refusal("response.code in [408, 504]", DeadlineExceeded(), 504),
         Refusal("response.code >= 500", ServiceUnavailable(retry_after=_SECOND), 503),
-        Refusal("response.code_details.contains('grpc_json_transcode_failure')", RequestMalformed(), 400, True),
-        Refusal("response.code >= 400", RequestMalformed(), 400),
+        Refusal("response.code_details.contains('grpc_json_transcode_failure')", MalformedRequest(), 400, True),
+        Refusal("response.code >= 400", MalformedRequest("This is no request that can be understood."), 400),
     ]
 
 

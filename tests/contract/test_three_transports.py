@@ -203,10 +203,10 @@ async def test_grpc_web_cannot_upload_for_browsers_send_no_streams(stage: Stage)
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "reason", "told"),
     [
-        ("POST", "/v1/sessions:signIn", "{bad", 400, "REQUEST_MALFORMED", "Expected"),
-        ("POST", "/v1/sessions:signIn", '{"email": {}}', 400, "REQUEST_MALFORMED", "email"),
-        ("POST", "/v1/sessions:signIn", '{"email": 7}', 400, "REQUEST_MALFORMED", "email"),
-        ("GET", "/v1/jwks?colour=red", None, 400, "REQUEST_MALFORMED", 'Could not find field "colour"'),
+        ("POST", "/v1/sessions:signIn", "{bad", 400, "MALFORMED_REQUEST", "Expected"),
+        ("POST", "/v1/sessions:signIn", '{"email": {}}', 400, "MALFORMED_REQUEST", "email"),
+        ("POST", "/v1/sessions:signIn", '{"email": 7}', 400, "MALFORMED_REQUEST", "email"),
+        ("GET", "/v1/jwks?colour=red", None, 400, "MALFORMED_REQUEST", 'Could not find field "colour"'),
         ("GET", "/v1/cheese", None, 404, "METHOD_UNKNOWN", "There is no method"),
         ("DELETE", "/v1/jwks", None, 404, "METHOD_UNKNOWN", "There is no method"),
     ],
@@ -234,7 +234,7 @@ async def test_a_method_that_is_not_there_is_unknown_to_grpc_too(stage: Stage) -
     call = replace(call, policy=replace(call.policy, path="/no.Such/Thing"))
     outcome = await stage.by["gRPC"].call(call)
 
-    assert (outcome.code, outcome.reason) == (5, "METHOD_UNKNOWN")
+    assert (outcome.code, outcome.reason) == (12, "METHOD_UNKNOWN")
 
 
 async def test_json_fields_that_the_contract_does_not_know_are_passed_over(

@@ -1,4 +1,4 @@
-"""A running platform behind its edge, and who signs in there: an administrator, a vendor with a project, two experts."""
+"""A running platform behind its edge, and who signs in there: an administrator, a vendor, two experts."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from chassis.contract.access import MethodPolicy, policies
 WEB = Path(__file__).parents[1] / "contract" / "web"
 _SECONDS = 20.0
 _VARIABLE = re.compile(r"\{(\w+)=[^}]*\}")
-# How JSON tells the codes that the tests meet, as google.rpc.Code maps them.
+# How HTTP tells the codes that the tests meet, as google.rpc.Code maps them.
 _HTTP_STATUS = {0: 200, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 14: 503, 16: 401}
 # Details of errors are decoded by their names, which are known once their file is imported.
 _KNOWN = error_details_pb2.DESCRIPTOR.message_types_by_name
