@@ -89,7 +89,7 @@ def _invite(platform: Platform) -> None:
     for name, running in platform.services.items():
         _console.print(f"  {name:<9} grpc {running.address}", highlight=False)
     edge = platform.edge
-    _console.print(f"  edge      gRPC, gRPC-Web and JSON at {edge.url}, Envoy's own pages at http://{edge.admin}")
+    _console.print(f"  edge      gRPC, gRPC-Web and JSON at {edge.url}", highlight=False)
     _console.print(f"  curl {edge.url}/v1/jwks   calls it with JSON", highlight=False)
     _console.print("  .venv/bin/preceptor status   says how everything is")
 
