@@ -23,18 +23,11 @@ from chassis.rpc.tokens import AUDIENCE
 from deploy.local.paths import ROOT
 from deploy.local.processes import Supervisor
 from deploy.local.services import run_command
-from tests.support.edge import BURST, Stage, staged, strict_edge
-from tests.support.platform import Live
+from tests.support.edge import BURST, Stage, strict_edge
 from tests.support.transports import Call, Transport, call_of, outcome_of
 
 OWN_PAGE, FOREIGN_PAGE = "http://localhost:5173", "http://elsewhere.example"
 JWKS = call_of("identity.SessionService/GetJwks", session_pb2.GetJwksRequest())
-
-
-@pytest_asyncio.fixture(scope="module")
-async def stage(live: Live, backend_data: Path) -> AsyncIterator[Stage]:
-    async with staged(live, backend_data / "live") as made:
-        yield made
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -39,6 +39,7 @@ class Person:
 
     name: str
     token: str = field(repr=False)
+    email: str = ""
 
 
 @dataclass
@@ -123,7 +124,7 @@ async def _registered(stage: Stage, who: str) -> Person:
     email = f"{who}-{uuid4().hex}@experts.example"
     request = account_pb2.RegisterExpertRequest(email=email, password=PASSWORD, display_name=who, locales=["en"])
     await stage.ask("identity.AccountService/RegisterExpert", request)
-    return await _signed_in(stage, email, PASSWORD)
+    return replace(await _signed_in(stage, email, PASSWORD), email=email)
 
 
 async def _vendor(stage: Stage) -> Person:
