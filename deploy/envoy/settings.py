@@ -34,7 +34,7 @@ class Limits:
     """Of one network address, for calls without a token; how often one may sign in, identity decides itself."""
     connections: int = 10_000
     body_bytes: int = 4 * 1024 * 1024
-    """Of a JSON request or response, which is held whole; services take no larger message either."""
+    """Of what the transcoder holds whole, which is no request but every response; services take no larger message."""
 
 
 @dataclass(frozen=True, slots=True)
