@@ -34,7 +34,7 @@ class Limits:
     """Of one network address, for calls without a token; how often one may sign in, identity decides itself."""
     connections: int = 10_000
     body_bytes: int = 4 * 1024 * 1024
-    """Of what the transcoder holds whole, which is no request but every response; services take no larger message."""
+    """Of what the JSON transcoder may hold whole; services take no larger message either."""
 
 
 @dataclass(frozen=True, slots=True)
