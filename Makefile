@@ -10,22 +10,27 @@ BIN := .venv/bin
 TOOL := .venv/uv-$(UV_VERSION)
 READY := .venv/.synced
 PROTO := gen/fingerprint
+WEB := tests/contract/web
+WEB_READY := $(WEB)/node_modules/.package-lock.json
+CLIENT := clients/web
+CLIENT_READY := $(CLIENT)/dist/index.js
+NPM := npm ci --ignore-scripts --no-audit --no-fund --silent --prefix
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test faults bench check lint types contracts proto clean
+.PHONY: help run test faults bench check lint types contracts proto web web-client clean
 
 help: ## Tell what there is
 	@echo "Preceptor. First of all: make run"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1#\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='#' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
 
 run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit after the main job)
 	@exec $(BIN)/python -m deploy.local
 
-test: $(PROTO) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
+test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
 	@exec $(BIN)/pytest --ignore=tests/benchmarks $(ARGS)
 
 faults: $(PROTO) ## The long fault matrices (ARGS: more for pytest)
@@ -48,11 +53,27 @@ contracts: $(READY) ## The contracts' own rules, and that nothing released is br
 
 proto: $(PROTO) ## Generate the code of the contracts, when they changed
 
+web-client: $(CLIENT_READY) ## The TypeScript client (needs Node 20 or newer with npm)
+
+web: $(WEB_READY) $(CLIENT_READY)
+
 clean: ## Drop all data, logs and caches of the local stack
 	@rm -rf .local
 
 $(PROTO): $(READY) $(shell find proto -type f ! -name '*.pyc')
 	@$(BIN)/python proto/generate.py
+	@touch $@
+
+$(WEB_READY): $(WEB)/package.json $(WEB)/package-lock.json
+	@command -v npm >/dev/null || { echo "The test of gRPC-Web needs Node 20 or newer, with npm" >&2; exit 1; }
+	@$(NPM) $(WEB)
+	@touch $@
+
+$(CLIENT_READY): $(PROTO) $(CLIENT)/package-lock.json $(CLIENT)/tsconfig.json $(CLIENT)/src/index.ts
+	@command -v npm >/dev/null || { echo "The TypeScript client needs Node 20 or newer, with npm" >&2; exit 1; }
+	@$(NPM) $(CLIENT)
+	@$(BIN)/python proto/typescript.py
+	@npm run build --prefix $(CLIENT) --silent
 	@touch $@
 
 $(READY): uv.lock pyproject.toml $(TOOL)/bin/uv

@@ -13,6 +13,8 @@ from pathlib import Path
 PROTO = Path(__file__).resolve().parent
 ROOT = PROTO.parent
 VALIDATE = "buf/validate/validate.proto"
+ERROR_DETAILS = "google/rpc/error_details.proto"
+STATUS = "google/rpc/status.proto"
 
 _TOOLS = ("grpcio-tools", "mypy-protobuf", "protovalidate", "googleapis-common-protos", "protobuf")
 _SERVICE = re.compile(r"^service\s", re.MULTILINE)

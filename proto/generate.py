@@ -1,4 +1,4 @@
-"""Makes `gen/` from the contracts: Python messages, gRPC stubs and the type stubs of both.
+"""Makes `gen/` from the contracts: Python messages, gRPC stubs, the type stubs of both, and one set of all descriptors.
 
     python proto/generate.py            make gen/ if an input has changed
     python proto/generate.py --force    make it anyhow
@@ -20,6 +20,8 @@ from pathlib import Path
 import compiler
 
 GEN = compiler.ROOT / "gen"
+DESCRIPTORS = "descriptors.binpb"
+"""All contracts as a FileDescriptorSet, which the edge turns JSON into messages by, and clients without code read."""
 _FINGERPRINT = "fingerprint"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -86,6 +88,9 @@ def _run_protoc(scratch: Path, new: Path) -> None:
     compiler.protoc(scratch, f"--python_out={new}", f"--mypy_out=quiet:{new}", *files, compiler.VALIDATE)
     if services := compiler.with_services(files):
         compiler.protoc(scratch, f"--grpc_python_out={new}", f"--mypy_grpc_out=quiet:{new}", *services)
+    # Errors name their details by type only: whoever decodes them needs google.rpc's own files as well.
+    described = [*files, compiler.ERROR_DETAILS, compiler.STATUS]
+    compiler.protoc(scratch, "--include_imports", f"--descriptor_set_out={new / DESCRIPTORS}", *described)
 
 
 def _make_packages(folder: Path, top: Path) -> None:

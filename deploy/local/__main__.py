@@ -9,6 +9,7 @@ import sys
 import uvloop
 from rich.console import Console
 
+from deploy.local.edge import EdgeOptions
 from deploy.local.main_job.display import shown
 from deploy.local.main_job.job import POLICY, Outcome, run_main_job
 from deploy.local.main_job.report import print_report, write_report
@@ -17,6 +18,8 @@ from deploy.local.platform import Platform, start_platform
 from deploy.local.processes import ChildFailedError, stop_requested
 from deploy.local.stack import DataInUseError, start_backends
 
+# What a frontend finds again after a restart, unless something else listens there.
+_EDGE = EdgeOptions(port=8080)
 _REPORT = LOCAL / "main-job.json"
 _console = Console()
 
@@ -52,7 +55,7 @@ async def _serve(*, once: bool, seed: int) -> int:
     with starting:
         async with start_backends(LOCAL / "data", fast=False, logs=LOCAL / "logs") as backends:
             _tell(f"{backends.postgres_description} and {backends.kafka_description} run")
-            async with start_platform(backends, LOCAL, POLICY) as platform:
+            async with start_platform(backends, LOCAL, POLICY, edge=_EDGE) as platform:
                 starting.stop()
                 ok = await _job(platform, seed)
                 if once or not ok:
@@ -85,6 +88,9 @@ def _invite(platform: Platform) -> None:
     _console.print("\nServing. Ctrl-C stops everything.")
     for name, running in platform.services.items():
         _console.print(f"  {name:<9} grpc {running.address}", highlight=False)
+    edge = platform.edge
+    _console.print(f"  edge      gRPC, gRPC-Web and JSON at {edge.url}", highlight=False)
+    _console.print(f"  curl {edge.url}/v1/jwks   calls it with JSON", highlight=False)
     _console.print("  .venv/bin/preceptor status   says how everything is")
 
 

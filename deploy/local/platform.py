@@ -1,4 +1,4 @@
-"""The whole platform on one machine: four services and the payment provider's double, on given backends."""
+"""The whole platform on one machine: four services behind an edge, and the payment provider's double."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deploy.local.edge import EdgeOptions, EdgeProcess, start_edge
 from deploy.local.processes import Supervisor
 from deploy.local.provider.launch import ProviderServer, start_provider
 from deploy.local.secrets import Secrets
@@ -31,6 +32,13 @@ class Platform:
     settings: dict[str, dict[str, str]] = field(repr=False)
     admin_password: str = field(repr=False)
     services: dict[str, ServiceProcess] = field(default_factory=dict)
+    _edge: EdgeProcess | None = None
+
+    @property
+    def edge(self) -> EdgeProcess:
+        """The one address for gRPC, gRPC-Web and JSON; it is there once the services are."""
+        assert self._edge is not None, "the services have not started yet"
+        return self._edge
 
     def address(self, service: str) -> str:
         """Where a service's gRPC API is."""
@@ -50,10 +58,16 @@ class Platform:
         address = known.address if known else None
         self.services[service] = await start_service(self.supervisor, service, role, self.settings[service], address)
 
+    async def start_edge(self, home: Path, jwks: Path, options: EdgeOptions | None = None) -> None:
+        """Starts the edge in front of the services as they are; services keep their addresses when started anew."""
+        addresses = {name: running.address for name, running in self.services.items()}
+        self._edge = await start_edge(self.supervisor, home, addresses, jwks, options)
+
     def describe(self) -> dict[str, object]:
         """Where everything is, without secrets: what `preceptor status` reads."""
         return {
             "services": {name: running.address for name, running in self.services.items()},
+            "edge": {"url": self.edge.url, "admin": self.edge.admin},
             "kafka": {"description": self.backends.kafka_description, "bootstrap": self.backends.kafka_bootstrap},
             "topic_prefix": self.settings["tasking"]["PRECEPTOR_KAFKA_TOPIC_PREFIX"],
             "postgres": {"description": self.backends.postgres_description},
@@ -70,6 +84,7 @@ async def start_platform(
     prefix: str = "",
     partitions: int = 12,
     provider_options: tuple[str, ...] = (),
+    edge: EdgeOptions | None = None,
 ) -> AsyncIterator[Platform]:
     """Migrates, starts everything, and stops it at the end in the reverse order.
 
@@ -95,6 +110,7 @@ async def start_platform(
             group.create_task(run_command(supervisor, "identity", settings["identity"], *create_admin))
             for service in SERVICES:
                 group.create_task(platform.start(service))
+        await platform.start_edge(home, secrets.jwks, edge)
         (home / "stack.json").write_text(json.dumps(platform.describe(), indent=2) + "\n", encoding="utf-8")
         yield platform
 
