@@ -42,7 +42,7 @@ bench: $(PROTO) ## The benchmarks (ARGS: more for pytest)
 check: lint types contracts ## Lint, types and contracts
 
 lint: $(READY) ## Style and formatting
-	@$(BIN)/ruff check
+	@$(BIN)/ruff check --no-cache
 	@$(BIN)/ruff format --check
 
 types: $(PROTO) ## Strict types
