@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test faults bench check lint types contracts proto web web-client clean
+.PHONY: help run test faults bench check lint types contracts manifests proto images web web-client clean
 
 help: ## Tell what there is
 	@echo "Preceptor. First of all: make run"
@@ -39,7 +39,7 @@ faults: $(PROTO) ## The long fault matrices (ARGS: more for pytest)
 bench: $(PROTO) ## The benchmarks (ARGS: more for pytest)
 	@exec $(BIN)/pytest tests/benchmarks $(ARGS)
 
-check: lint types contracts ## Lint, types and contracts
+check: lint types contracts manifests ## Lint, types, contracts and Kubernetes manifests
 
 lint: $(READY) ## Style and formatting
 	@$(BIN)/ruff check --no-cache
@@ -50,6 +50,12 @@ types: $(PROTO) ## Strict types
 
 contracts: $(READY) ## The contracts' own rules, and that nothing released is broken
 	@$(BIN)/python proto/check.py
+
+manifests: $(PROTO) ## Render the Kubernetes manifests and hold them to Kubernetes' schemas
+	@$(BIN)/python -m deploy.kubernetes check
+
+images: $(PROTO) ## Build the services' image, and PostgreSQL and Kafka for tests, on the Docker engine that answers
+	@$(BIN)/python -m deploy.images
 
 proto: $(PROTO) ## Generate the code of the contracts, when they changed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import kubernetes_validate
+from kubernetes_validate.utils import SchemaNotFoundError, ValidationError, validate
 
 from deploy.kubernetes.render import Manifest
 
@@ -26,8 +26,8 @@ def _faults(manifest: Manifest, release: str) -> Iterator[str]:
     assert isinstance(metadata, dict)
     what = f"{manifest['kind']} {metadata['name']}, Kubernetes {release}"
     try:
-        kubernetes_validate.validate(manifest, release, strict=True)
-    except kubernetes_validate.ValidationError as error:
+        validate(manifest, release, strict=True)
+    except ValidationError as error:
         yield f"{what}: {'.'.join(map(str, error.path))}: {error.message}"
-    except kubernetes_validate.SchemaNotFoundError as error:
+    except SchemaNotFoundError as error:
         yield f"{what}: {error.message}"

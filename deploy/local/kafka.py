@@ -22,7 +22,7 @@ _PORT_TRIES = 3
 # A quick start and a small heap: the optimising compiler and the parallel collectors cost more than they give here.
 _JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
-_SETTINGS: Mapping[str, str] = {
+SETTINGS: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
@@ -60,6 +60,7 @@ _SETTINGS: Mapping[str, str] = {
     "log.segment.bytes": "67108864",
     "log.segment.delete.delay.ms": "1000",
 }
+"""What the broker is told besides its addresses and its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,6 @@ def _write_config(path: Path, port: int, log: Path, settings: Mapping[str, str])
         "controller.quorum.voters": f"1@{HOST}:{controller}",
         "log.dirs": str(log),
     }
-    lines = (f"{name}={value}\n" for name, value in {**_SETTINGS, **addresses, **settings}.items())
+    lines = (f"{name}={value}\n" for name, value in {**SETTINGS, **addresses, **settings}.items())
     path.write_text("".join(lines))
     return path

@@ -80,18 +80,23 @@ async def start_postgres(
     if not cluster.exists():
         await _make_cluster(supervisor, data, cluster)
     password = (data / "administrator-password").read_text()
-    parameters = {**_SETTINGS, **(_FAST if fast else {}), **(settings or {})}
+    wanted = {**parameters(fast=fast), **(settings or {})}
     deadline = time.monotonic() + _RETRY_FOR_SECONDS
     while True:
         chosen = port or free_port()
         try:
-            process = await _start(supervisor, cluster, {**parameters, "port": str(chosen)})
+            process = await _start(supervisor, cluster, {**wanted, "port": str(chosen)})
         except ChildFailedError as failure:
             if time.monotonic() > deadline or not any(text in str(failure) for text in _PASSING):
                 raise
             await asyncio.sleep(0.25)
         else:
             return PostgresServer(process, chosen, password)
+
+
+def parameters(*, fast: bool) -> dict[str, str]:
+    """The server's parameters; `fast` makes it forget durability."""
+    return {**_SETTINGS, **(_FAST if fast else {})}
 
 
 def binaries() -> Path:
