@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from chassis.contract.events import catalogue
 from chassis.db import Database
 from deploy.local.stack import Backends, start_backends
 from tests.support.bus import Bus
+from tests.support.containers import container_backends, why_not
 from tests.support.databases import Databases
 from tests.support.main_job import DoneJob, main_job_done
 
@@ -26,6 +28,28 @@ structlog.configure(
     processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
     wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
 )
+
+
+def on_containers() -> tuple[bool, str]:
+    """Whether the backends run in containers, and why; the environment's `BACKENDS` decides if it is set.
+
+    Fails the run when containers are asked for and cannot be had, rather than run on something else.
+    """
+    asked = os.environ.get("BACKENDS", "")
+    if named := [name for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS") if os.environ.get(name)]:
+        return False, f"{' and '.join(named)} set"
+    if asked not in ("", "embedded", "containers"):
+        raise pytest.UsageError(f"BACKENDS={asked}: it is `embedded`, `containers`, or not set")
+    missing = "BACKENDS=embedded" if asked == "embedded" else why_not()
+    if asked == "containers" and missing:
+        raise pytest.UsageError(f"BACKENDS=containers, but {missing}")
+    return not missing, missing or "a Docker engine answers and has the images"
+
+
+def pytest_report_header() -> str:
+    """Says at the start what the tests run on."""
+    contained, reason = on_containers()
+    return f"backends: {'containers' if contained else 'embedded PostgreSQL, Apache Kafka as a process'} ({reason})"
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +65,13 @@ def backend_data() -> Iterator[Path]:
 @pytest_asyncio.fixture(scope="session")
 async def backends(backend_data: Path) -> AsyncIterator[Backends]:
     """PostgreSQL and Apache Kafka; the run fails without either."""
-    async with start_backends(backend_data, fast=True, require_kafka=True) as started:
-        yield started
+    contained, _ = on_containers()
+    if contained:
+        async with container_backends(backend_data / "logs") as started:
+            yield started
+    else:
+        async with start_backends(backend_data, fast=True, require_kafka=True) as started:
+            yield started
 
 
 @pytest_asyncio.fixture(scope="session")
