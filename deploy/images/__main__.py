@@ -15,9 +15,9 @@ from rich.console import Console
 
 from deploy.images import KAFKA, POSTGRES
 from deploy.images.base import BaseImageError, base_image
-from deploy.images.contexts import kafka_context, postgres_context, take_ca_bundle
+from deploy.images.contexts import kafka_context, postgres_context, scratch, take_ca_bundle
 from deploy.local.kafka_jars import JarsUnavailableError
-from deploy.local.paths import LOCAL, ROOT
+from deploy.local.paths import ROOT
 
 _console = Console(highlight=False)
 # Others than the defaults of the Dockerfile, where a site has its own.
@@ -50,7 +50,7 @@ def _build_from(
     client: docker.DockerClient, tag: str, arguments: Mapping[str, str], context: Callable[[Path], None]
 ) -> None:
     """Builds from a folder that `context` fills."""
-    with tempfile.TemporaryDirectory(dir=LOCAL / "images") as folder:
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
         context(Path(folder))
         _build(client, Path(folder), tag, {"BASE_IMAGE": arguments["BASE_IMAGE"]})
 

@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import docker
 from docker.errors import APIError, ImageNotFound
 
-from deploy.local.paths import LOCAL
+from deploy.images.contexts import scratch
 
 OFFICIAL = "python:3.11-slim-bookworm"
 OWN = "preceptor-base:bookworm"
@@ -30,13 +31,12 @@ def base_image(client: docker.DockerClient, tell: Callable[[str], None]) -> str:
         if _is_there(client, name):
             return name
     tell(f"Pulling {OFFICIAL}")
-    try:
+    with suppress(APIError):
         client.images.pull(OFFICIAL)
-    except APIError:
-        tell(f"No image registry answers: making {OWN} from Debian's packages")
-        _make(client)
-        return OWN
-    return OFFICIAL
+        return OFFICIAL
+    tell(f"No image registry answers: making {OWN} from Debian's packages")
+    _make(client)
+    return OWN
 
 
 def _is_there(client: docker.DockerClient, name: str) -> bool:
@@ -52,7 +52,7 @@ def _make(client: docker.DockerClient) -> None:
     debootstrap = shutil.which("debootstrap")
     if debootstrap is None or os.geteuid() != 0:
         raise BaseImageError("without an image registry, root and Debian's package debootstrap are needed")
-    with tempfile.TemporaryDirectory(dir=LOCAL / "images") as folder:
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
         tree = Path(folder) / "tree"
         made = subprocess.run([debootstrap, *_DEBOOTSTRAP, str(tree)], capture_output=True, text=True, check=False)  # noqa: S603
         if made.returncode != 0:

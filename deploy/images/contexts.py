@@ -14,15 +14,20 @@ from deploy.local.paths import LOCAL, ROOT
 from deploy.local.postgres import binaries
 
 _IMAGES = ROOT / "deploy" / "images"
-_BUNDLE = LOCAL / "images" / "ca-bundle.crt"
+
+
+def scratch() -> Path:
+    """The folder for what is made on the way to an image."""
+    folder = LOCAL / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def take_ca_bundle() -> None:
     """Copies what this machine trusts to where the build of the services' image looks for it."""
-    _BUNDLE.parent.mkdir(parents=True, exist_ok=True)
     trusted = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
     if trusted:
-        shutil.copyfile(trusted, _BUNDLE)
+        shutil.copyfile(trusted, scratch() / "ca-bundle.crt")
 
 
 def postgres_context(folder: Path) -> None:
