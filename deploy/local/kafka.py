@@ -118,7 +118,8 @@ async def _format(supervisor: Supervisor, data: Path, launcher: Sequence[str]) -
     await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
     config = _write_config(data / "format.properties", free_port(), new, {})
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    argv = [*launcher, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(config)]
+    # In one word: one id in sixty-four begins with a dash, and would be taken for an option.
+    argv = [*launcher, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(config)]
     process = await supervisor.start(Program("kafka-format", argv, cwd=data))
     await process.wait_ended(_START_WITHIN_SECONDS)
     await supervisor.stop(process)
