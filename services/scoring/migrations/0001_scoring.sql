@@ -11,6 +11,7 @@ CREATE TABLE task_state (
     min_answers     smallint NOT NULL,
     max_answers     smallint NOT NULL,
     stop_confidence double precision NOT NULL,
+    questions       bytea    NOT NULL,            -- preceptor.work.v1.Questions
     version         bigint   NOT NULL DEFAULT 0,  -- 0: not scored yet
     verdict         smallint NOT NULL DEFAULT 0,  -- preceptor.scoring.v1.Verdict
     answers_seen    integer  NOT NULL DEFAULT 0,
@@ -27,19 +28,23 @@ ALTER TABLE task_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_state FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON task_state USING (tenant_visible(vendor_id));
 
--- One row an answer. Of several by one expert to one task the latest stands; only a vote that stands has a weight.
+-- One row an answer and question. Of several answers by one expert to one task the latest stands; only a vote that stands
+-- has a weight, and none that could not assess its question.
 CREATE TABLE vote (
-    answer_id    uuid        PRIMARY KEY,
+    answer_id    uuid        NOT NULL,
+    question     smallint    NOT NULL CHECK (question >= 0),  -- the place in task_state.questions
     task_id      uuid        NOT NULL REFERENCES task_state,
     vendor_id    uuid        NOT NULL,
     expert_id    uuid        NOT NULL,
-    label        smallint    NOT NULL,
-    preference   smallint    NOT NULL,
+    label        smallint,          -- null: could not assess it
+    strength     smallint    NOT NULL,
     surplus      boolean     NOT NULL,
     submitted_at timestamptz NOT NULL,
     weight       double precision,  -- nats, as of the task's last scoring
     credit       double precision,  -- what the rater's record holds for it; null: the record does not count it
-    CHECK (credit BETWEEN 0 AND 1)
+    PRIMARY KEY (answer_id, question),
+    CHECK (credit BETWEEN 0 AND 1),
+    CHECK (label IS NOT NULL OR (weight IS NULL AND credit IS NULL))
 ) WITH (fillfactor = 80);
 CREATE INDEX vote_task ON vote (task_id);
 ALTER TABLE vote ENABLE ROW LEVEL SECURITY;

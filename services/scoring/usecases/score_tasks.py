@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from preceptor.scoring.v1 import events_pb2
-from preceptor.work.v1.work_pb2 import Result
+from preceptor.work.v1.work_pb2 import Question, Questions, Result
 
 from chassis.db import Transaction
 from services.scoring.aggregation import aggregator_for
 from services.scoring.domain.reliability import Record
-from services.scoring.domain.scoring import Scoring
+from services.scoring.domain.scoring import Asked, Scoring
 from services.scoring.domain.scoring import score as score_task
 from services.scoring.domain.stopping import Redundancy, Verdict
 from services.scoring.domain.votes import Vote
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 _LOCK = """
-SELECT task_id, task_type, domain, min_answers, max_answers, stop_confidence, version, verdict
+SELECT task_id, task_type, domain, min_answers, max_answers, stop_confidence, questions, version, verdict
 FROM task_state
 WHERE task_id = ANY($1::uuid[])
 ORDER BY task_id
@@ -35,13 +36,13 @@ FOR UPDATE
 """
 
 _VOTES = """
-SELECT v.task_id, v.answer_id, v.expert_id, v.label, v.preference, v.submitted_at, v.credit,
+SELECT v.task_id, v.answer_id, v.question, v.expert_id, v.label, v.strength, v.submitted_at, v.credit,
        coalesce(r.correct, 0) AS correct, coalesce(r.total, 0) AS total
 FROM vote v
 JOIN task_state t USING (task_id)
 LEFT JOIN rater r ON (r.expert_id, r.task_type, r.domain) = (v.expert_id, t.task_type, t.domain)
 WHERE v.task_id = ANY($1::uuid[])
-ORDER BY v.task_id, v.answer_id
+ORDER BY v.task_id, v.answer_id, v.question
 """
 
 _WRITE_STATES = """
@@ -56,8 +57,10 @@ WHERE t.task_id = n.task_id
 _WRITE_VOTES = """
 UPDATE vote v
 SET weight = n.weight, credit = n.credit
-FROM unnest($1::uuid[], $2::double precision[], $3::double precision[]) AS n (answer_id, weight, credit)
-WHERE v.answer_id = n.answer_id AND (v.weight, v.credit) IS DISTINCT FROM (n.weight, n.credit)
+FROM unnest($1::uuid[], $2::smallint[], $3::double precision[], $4::double precision[])
+     AS n (answer_id, question, weight, credit)
+WHERE (v.answer_id, v.question) = (n.answer_id, n.question)
+  AND (v.weight, v.credit) IS DISTINCT FROM (n.weight, n.credit)
 """
 
 # In the order of keys, so that two transactions with raters in common wait for each other and never in a ring.
@@ -81,6 +84,7 @@ class Task:
     task_type: int
     domain: int
     redundancy: Redundancy
+    questions: Sequence[Question]
     version: int
     closed: bool
 
@@ -118,14 +122,12 @@ async def score(tx: Transaction, tasks: Sequence[Task]) -> None:
 
 def _score(task: Task, votes: Sequence[Vote]) -> _Scored:
     aggregator = aggregator_for(task.task_type)
-    scoring = score_task(
-        votes,
-        task.redundancy,
-        closed=task.closed,
-        classes=len(aggregator.labels),
-        aggregate=aggregator.aggregate,
-    )
-    return _Scored(task, votes, scoring, aggregator.result(scoring.consensus, list(scoring.ballots.values())))
+    asked = [
+        Asked(question.id, len(aggregator.labels(question)), partial(aggregator.aggregate, question))
+        for question in task.questions
+    ]
+    scoring = score_task(votes, task.redundancy, closed=task.closed, asked=asked)
+    return _Scored(task, votes, scoring, aggregator.result(task.questions, scoring.findings))
 
 
 async def _votes(tx: Transaction, tasks: Iterable[Task]) -> Mapping[UUID, Sequence[Vote]]:
@@ -141,7 +143,7 @@ async def _write_states(tx: Transaction, scored: Sequence[_Scored]) -> None:
         [one.scoring.seen for one in scored],
         [one.scoring.wanted for one in scored],
         [one.result.SerializeToString(deterministic=True) for one in scored],
-        [one.scoring.consensus.confidence for one in scored],
+        [one.scoring.confidence for one in scored],
         [one.latest for one in scored],
     )
 
@@ -149,12 +151,13 @@ async def _write_states(tx: Transaction, scored: Sequence[_Scored]) -> None:
 async def _write_votes(tx: Transaction, scored: Sequence[_Scored]) -> None:
     """Keeps the weights, so that the explanation of a consensus is the arithmetic that was done, and the credits."""
     votes = [(vote, one.scoring) for one in scored for vote in one.votes]
-    ballots = [scoring.ballots.get(vote.answer_id) for vote, scoring in votes]
+    ballots = [scoring.findings[vote.question].ballots.get(vote.answer_id) for vote, scoring in votes]
     await tx.execute(
         _WRITE_VOTES,
         [vote.answer_id for vote, _ in votes],
+        [vote.question for vote, _ in votes],
         [ballot.weight if ballot else None for ballot in ballots],
-        [scoring.credits.get(vote.answer_id) for vote, scoring in votes],
+        [scoring.credits.get(vote.key) for vote, scoring in votes],
     )
 
 
@@ -182,12 +185,14 @@ def _event(scored: _Scored) -> events_pb2.TaskScored:
         answers_wanted=scoring.wanted,
         verdict=events_pb2.Verdict.ValueType(scoring.verdict),
         result=scored.result if final else None,
-        confidence=scoring.consensus.confidence,
+        confidence=scoring.confidence,
         judgements=[
             events_pb2.Judgement(
                 answer_id=str(judgement.answer_id),
                 proposal=events_pb2.Proposal.ValueType(judgement.proposal),
                 payable_basis_points=judgement.payable_basis_points,
+                ground=judgement.ground,
+                evidence=judgement.evidence,
             )
             for judgement in scoring.judgements
         ],
@@ -200,6 +205,7 @@ def _task(row: asyncpg.Record) -> Task:
         task_type=row["task_type"],
         domain=row["domain"],
         redundancy=Redundancy(row["min_answers"], row["max_answers"], row["stop_confidence"]),
+        questions=Questions.FromString(row["questions"]).questions,
         version=row["version"],
         closed=row["verdict"] in (Verdict.RESOLVED, Verdict.UNRESOLVED),
     )
@@ -210,8 +216,9 @@ def _vote(row: asyncpg.Record) -> Vote:
         answer_id=row["answer_id"],
         expert_id=row["expert_id"],
         label=row["label"],
-        preference=row["preference"],
+        strength=row["strength"],
         submitted_at=row["submitted_at"],
         record=Record(row["correct"], row["total"]),
         credit=row["credit"],
+        question=row["question"],
     )
