@@ -12,6 +12,7 @@ import pytest_asyncio
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.pairwise_preference_pb2 import CriterionPreference
 from preceptor.work.v1.work_pb2 import (
+    ANSWER_KIND_WORK,
     DOMAIN_CREATIVE_WRITING,
     TASK_TYPE_PAIRWISE_PREFERENCE,
     Answer,
@@ -171,10 +172,14 @@ async def test_an_answer_in_time_is_told_with_all_that_its_consumers_need(world:
         time_spent=TimeSpent(active_seconds=80, idle_seconds=5),
         surplus=False,
         questions=Questions(questions=[Question(id="preference")]),
+        kind=ANSWER_KIND_WORK,
     )
     expected.submit_time.FromDatetime(row["submitted_at"])
     assert event == expected
-    assert {field.name for field, _ in event.ListFields()} == {*event.DESCRIPTOR.fields_by_name} - {"surplus"}
+    assert {field.name for field, _ in event.ListFields()} == {*event.DESCRIPTOR.fields_by_name} - {
+        "surplus",
+        "gold_key",
+    }
     assert not surplus
     assert (Answer.FromString(row["content"]), row["decision_version"]) == (told, 0)
     assert row["decide_by"] - row["submitted_at"] == timedelta(hours=72)

@@ -13,7 +13,7 @@ import asyncpg
 from preceptor.scoring.v1.events_pb2 import TaskScored
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.pairwise_preference_pb2 import PairwisePreferenceAnswer, PairwisePreferencePayload
-from preceptor.work.v1.work_pb2 import DOMAIN_COMMUNICATION, Answer, Payload, Redundancy
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, DOMAIN_COMMUNICATION, Answer, Payload, Redundancy
 
 from chassis.bus.envelope import Event, source_of
 from chassis.bus.outbox import EventWriter
@@ -49,6 +49,13 @@ class Task:
         """A preference, as `submitted`."""
         answer = Answer(pairwise_preference=PairwisePreferenceAnswer(preference=preference))
         return self.submitted(answer, expert=expert, surplus=surplus)
+
+    def gold(self, answer: Answer, key: Answer, *, expert: UUID | None = None) -> AnswerSubmitted:
+        """An answer to a gold task with this key."""
+        submitted = self.submitted(answer, expert=expert)
+        submitted.kind = ANSWER_KIND_GOLD
+        submitted.gold_key.CopyFrom(key)
+        return submitted
 
     def submitted(self, answer: Answer, *, expert: UUID | None = None, surplus: bool = False) -> AnswerSubmitted:
         """An answer, a second later than the one made before it; by a new expert unless one is given."""

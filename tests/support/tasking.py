@@ -97,10 +97,13 @@ def payload(text: str = "Write a haiku about rain.", least: int = 0, criteria: I
     return Payload(pairwise_preference=asked)
 
 
-def new_task(key: str, place: int = 0, asked: Payload | None = None, priority: int = 0) -> NewTask:
-    """A well-formed row of a chunk."""
+def new_task(
+    key: str, place: int = 0, asked: Payload | None = None, priority: int = 0, gold: Answer | None = None
+) -> NewTask:
+    """A well-formed row of a chunk; a gold item if its right answer is given."""
     content = (asked or payload(key)).SerializeToString(deterministic=True)
-    return NewTask(place, key, content, sha256(content).digest(), priority)
+    gold_key = gold.SerializeToString(deterministic=True) if gold else None
+    return NewTask(place, key, content, sha256(content).digest(), priority, gold_key)
 
 
 def answer(preference: int = -1, justification: str = "") -> Answer:

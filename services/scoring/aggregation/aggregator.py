@@ -41,3 +41,5 @@ class Aggregator:
     """Finds the consensus of at least one ballot on a question."""
     result: Callable[[Sequence[Question], Sequence[Finding]], Result]
     """Tells what is found of each question as the result of the task type."""
+    right: Callable[[Question, int, int], bool] = lambda _, said, known: said == known
+    """Whether a label is right where another one is known to be: where a scale is fine, its neighbour may be, too."""

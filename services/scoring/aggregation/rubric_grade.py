@@ -26,6 +26,8 @@ from services.scoring.domain.rubric import Grade, total
 from services.scoring.domain.votes import Ballot
 
 NOT_APPLICABLE = "NOT_APPLICABLE"
+FINE = 5
+"""From so many levels on, experts who see the same differ by one."""
 
 
 def labels(question: Question) -> tuple[str, ...]:
@@ -105,4 +107,10 @@ def _criterion(question: Question, found: Finding) -> CriterionResult:
     return told
 
 
-AGGREGATOR = Aggregator(labels, read, aggregate, result)
+def right(question: Question, said: int, known: int) -> bool:
+    """Whether a grade is right where another is known: on a scale of at least `FINE` levels its neighbour is, too."""
+    on_scale = max(said, known) < len(question.levels)
+    return said == known or (on_scale and len(question.levels) >= FINE and abs(said - known) == 1)
+
+
+AGGREGATOR = Aggregator(labels, read, aggregate, result, right)

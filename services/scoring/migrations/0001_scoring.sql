@@ -51,7 +51,23 @@ ALTER TABLE vote ENABLE ROW LEVEL SECURITY;
 ALTER TABLE vote FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON vote USING (tenant_visible(vendor_id));
 
--- How often a rater's labels were right, by closed tasks. It belongs to no vendor: a record is made of all vendors' tasks.
+-- One row an answer to a gold task, whose right answer is known: no vote, and judged at once.
+CREATE TABLE gold_answer (
+    answer_id    uuid        PRIMARY KEY,
+    task_id      uuid        NOT NULL,
+    vendor_id    uuid        NOT NULL,
+    expert_id    uuid        NOT NULL,
+    correct      double precision NOT NULL,  -- questions answered as the key has them
+    total        double precision NOT NULL,  -- questions answered: what the rater's record holds for it
+    submitted_at timestamptz NOT NULL,
+    CHECK (correct BETWEEN 0 AND total)
+);
+CREATE INDEX gold_answer_expert ON gold_answer (expert_id);
+ALTER TABLE gold_answer ENABLE ROW LEVEL SECURITY;
+ALTER TABLE gold_answer FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON gold_answer USING (tenant_visible(vendor_id));
+
+-- How often a rater's labels were right, by closed tasks and by gold. It belongs to no vendor: a record is made of all vendors' tasks.
 -- Both are sums of multiples of 2^-20, so that corrections are exact. No check on their signs: a correction is written as
 -- an insert that meets the row, and checks would see the difference.
 CREATE TABLE rater (

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
-from preceptor.work.v1.work_pb2 import Question, Questions
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Question, Questions
 
 from chassis.bus.envelope import Event
 from chassis.contract.answers.pairwise_preference import PREFERENCE
@@ -22,7 +22,8 @@ from services.scoring.aggregation import aggregator_for
 from services.scoring.aggregation.aggregator import Stated
 from services.scoring.context import Context
 from services.scoring.domain.stopping import Redundancy
-from services.scoring.usecases import score_tasks
+from services.scoring.usecases import judge_gold, score_tasks
+from services.scoring.usecases.write_records import write_records
 
 _SINGLE = Questions(questions=[Question(id=PREFERENCE)])
 """What an answer is to that names no questions: the first release knew preferences alone."""
@@ -63,23 +64,28 @@ class _Answer:
     stated: Sequence[Stated]
     surplus: bool
     submitted_at: datetime
+    gold_key: Sequence[Stated] | None
 
 
 async def react(tx: Transaction, events: Sequence[Event[AnswerSubmitted]], _: Context) -> None:
-    """Records the votes, then scores every task that got one.
+    """Records the votes, then scores every task that got one; answers to gold are no votes and are judged at once.
 
     Raises `InvalidName`, `InvalidRedundancy`, `UnknownTaskType` or `AnswerMisfit` for an event that no retry can mend.
     """
-    answers = [_read(event.message) for event in events]
+    read = [_read(event.message) for event in events]
+    answers = [answer for answer in read if answer.gold_key is None]
     # States are locked before votes are written: a vote's foreign key would share the lock that is to be taken whole.
     await _open(tx, answers)
     tasks = await score_tasks.lock(tx, {answer.task_id for answer in answers})
     voted = await _record(tx, answers)
-    await score_tasks.score(tx, [task for task in tasks if task.task_id in voted])
+    changes = await score_tasks.score(tx, [task for task in tasks if task.task_id in voted])
+    changes += await judge_gold.judge(tx, [_gold(answer, answer.gold_key) for answer in read if answer.gold_key])
+    await write_records(tx, changes)
 
 
 def _read(event: AnswerSubmitted) -> _Answer:
     questions = event.questions if event.questions.questions else _SINGLE
+    read = aggregator_for(event.task_type).read
     return _Answer(
         answer_id=parse_id(event.answer_id, "answer_id"),
         task_id=parse_id(event.task_id, "task_id"),
@@ -93,9 +99,25 @@ def _read(event: AnswerSubmitted) -> _Answer:
             event.redundancy.min_answers, event.redundancy.max_answers, event.redundancy.stop_confidence
         ),
         questions=questions,
-        stated=aggregator_for(event.task_type).read(event.answer, questions.questions),
+        stated=read(event.answer, questions.questions),
+        gold_key=read(event.gold_key, questions.questions) if event.kind == ANSWER_KIND_GOLD else None,
         surplus=event.surplus,
         submitted_at=event.submit_time.ToDatetime(tzinfo=UTC),
+    )
+
+
+def _gold(answer: _Answer, key: Sequence[Stated]) -> judge_gold.GoldAnswer:
+    return judge_gold.GoldAnswer(
+        answer_id=answer.answer_id,
+        task_id=answer.task_id,
+        vendor_id=answer.vendor_id,
+        expert_id=answer.expert_id,
+        task_type=answer.task_type,
+        domain=answer.domain,
+        questions=answer.questions.questions,
+        stated=answer.stated,
+        key=key,
+        submitted_at=answer.submitted_at,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from preceptor.scoring.v1 import events_pb2
-from preceptor.work.v1.work_pb2 import Question, Questions, Result
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Question, Questions, Result
 
 from chassis.db import Transaction
 from services.scoring.aggregation import aggregator_for
@@ -23,6 +23,8 @@ from services.scoring.domain.scoring import Asked, Scoring
 from services.scoring.domain.scoring import score as score_task
 from services.scoring.domain.stopping import Redundancy, Verdict
 from services.scoring.domain.votes import Vote
+from services.scoring.usecases.tell import to_judgement
+from services.scoring.usecases.write_records import RecordChange
 
 if TYPE_CHECKING:
     import asyncpg
@@ -63,18 +65,6 @@ WHERE (v.answer_id, v.question) = (n.answer_id, n.question)
   AND (v.weight, v.credit) IS DISTINCT FROM (n.weight, n.credit)
 """
 
-# In the order of keys, so that two transactions with raters in common wait for each other and never in a ring.
-_WRITE_RATERS = """
-INSERT INTO rater (expert_id, task_type, domain, correct, total)
-SELECT expert_id, task_type, domain, sum(correct), sum(total)
-FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::double precision[], $5::double precision[])
-     AS n (expert_id, task_type, domain, correct, total)
-GROUP BY expert_id, task_type, domain
-ORDER BY expert_id, task_type, domain
-ON CONFLICT (expert_id, task_type, domain)
-DO UPDATE SET correct = rater.correct + excluded.correct, total = rater.total + excluded.total
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -108,16 +98,23 @@ async def lock(tx: Transaction, task_ids: Collection[UUID]) -> list[Task]:
     return [_task(row) for row in await tx.fetch(_LOCK, list(task_ids))]
 
 
-async def score(tx: Transaction, tasks: Sequence[Task]) -> None:
-    """Scores locked tasks that have votes: writes the next version of each, its raters' records, and TaskScored."""
+async def score(tx: Transaction, tasks: Sequence[Task]) -> list[RecordChange]:
+    """Scores locked tasks that have votes: writes the next version of each and emits TaskScored.
+
+    Returns what its raters' records gain, which is the caller's to write (`write_records`).
+    """
     if not tasks:
-        return
+        return []
     votes = await _votes(tx, tasks)
     scored = [_score(task, votes[task.task_id]) for task in tasks]
     await _write_states(tx, scored)
     await _write_votes(tx, scored)
-    await _write_raters(tx, scored)
     tx.emit(*map(_event, scored))
+    return [
+        RecordChange(expert_id, one.task.task_type, one.task.domain, gained)
+        for one in scored
+        for expert_id, gained in one.scoring.record_changes.items()
+    ]
 
 
 def _score(task: Task, votes: Sequence[Vote]) -> _Scored:
@@ -161,20 +158,6 @@ async def _write_votes(tx: Transaction, scored: Sequence[_Scored]) -> None:
     )
 
 
-async def _write_raters(tx: Transaction, scored: Sequence[_Scored]) -> None:
-    changes = [(one.task, *change) for one in scored for change in one.scoring.record_changes.items()]
-    if not changes:
-        return
-    await tx.execute(
-        _WRITE_RATERS,
-        [expert_id for _, expert_id, _ in changes],
-        [task.task_type for task, _, _ in changes],
-        [task.domain for task, _, _ in changes],
-        [change.correct for _, _, change in changes],
-        [change.total for _, _, change in changes],
-    )
-
-
 def _event(scored: _Scored) -> events_pb2.TaskScored:
     scoring = scored.scoring
     final = scoring.verdict is not Verdict.MORE_WANTED
@@ -186,16 +169,8 @@ def _event(scored: _Scored) -> events_pb2.TaskScored:
         verdict=events_pb2.Verdict.ValueType(scoring.verdict),
         result=scored.result if final else None,
         confidence=scoring.confidence,
-        judgements=[
-            events_pb2.Judgement(
-                answer_id=str(judgement.answer_id),
-                proposal=events_pb2.Proposal.ValueType(judgement.proposal),
-                payable_basis_points=judgement.payable_basis_points,
-                ground=judgement.ground,
-                evidence=judgement.evidence,
-            )
-            for judgement in scoring.judgements
-        ],
+        kind=ANSWER_KIND_WORK,
+        judgements=map(to_judgement, scoring.judgements),
     )
 
 

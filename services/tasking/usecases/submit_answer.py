@@ -24,7 +24,7 @@ from services.tasking.usecases.slots import hold_of, lock_slot
 _OPEN = 3  # of BatchState
 _AVAILABLE = 2  # of TaskState
 
-_PAYLOAD = "SELECT payload FROM task WHERE task_id = $1"
+_ASKED = "SELECT payload, gold_key FROM task WHERE task_id = $1"
 
 _LOCK_TASK = """
 SELECT seats_taken, answers_wanted, surplus_taken, state FROM task WHERE task_id = $1 FOR UPDATE
@@ -66,8 +66,8 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
     """
     slot = await lock_slot(tx, submission.slot_id, submission.expert_id)
     in_time = check_submittable(hold_of(slot), submission.fencing_token, settings.late_grace)
-    asked = work_pb2.Payload.FromString(await tx.fetchval(_PAYLOAD, slot["task_id"]))
-    check_answer(asked, submission.answer)
+    [task] = await tx.fetch(_ASKED, slot["task_id"])
+    check_answer(asked := work_pb2.Payload.FromString(task["payload"]), submission.answer)
     taken = Taken.IN_TIME if in_time else await _take_late(tx, slot)
     answer_id = new_id()
     surplus = taken is Taken.SURPLUS
@@ -87,7 +87,12 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
         slot["now"],
         settings.review_deadline,
     )
-    tx.emit(_event(slot, submission, answer_id, surplus, questions_of(asked)))
+    event = _event(slot, submission, answer_id, surplus)
+    event.questions.CopyFrom(questions_of(asked))
+    if task["gold_key"] is not None:
+        event.kind = work_pb2.ANSWER_KIND_GOLD
+        event.gold_key.CopyFrom(work_pb2.Answer.FromString(task["gold_key"]))
+    tx.emit(event)
     return answer_id, surplus
 
 
@@ -111,10 +116,8 @@ async def _take_late(tx: Transaction, slot: asyncpg.Record) -> Taken:
     return taken
 
 
-def _event(
-    slot: asyncpg.Record, submission: Submission, answer_id: UUID, surplus: bool, questions: work_pb2.Questions
-) -> events_pb2.AnswerSubmitted:
-    """The event, with all that scoring and payouts need."""
+def _event(slot: asyncpg.Record, submission: Submission, answer_id: UUID, surplus: bool) -> events_pb2.AnswerSubmitted:
+    """The event of an answer that is work; what it was asked is still to be added."""
     event = events_pb2.AnswerSubmitted(
         answer_id=str(answer_id),
         slot_id=str(slot["slot_id"]),
@@ -138,7 +141,7 @@ def _event(
         ),
         time_spent=submission.time_spent,
         surplus=surplus,
-        questions=questions,
+        kind=work_pb2.ANSWER_KIND_WORK,
     )
     submitted: datetime = slot["now"]
     event.submit_time.FromDatetime(submitted)
