@@ -36,6 +36,7 @@ from preceptor.work.v1.work_pb2 import (
     Claim,
     Payload,
     Result,
+    TaskType,
     TimeSpent,
 )
 
@@ -255,12 +256,13 @@ class World:
         locale: str = "en",
         claims: Sequence[str] = (),
         tier: str = "P1",
+        task_type: TaskType.ValueType = TASK_TYPE_PAIRWISE_PREFERENCE,
     ) -> UUID:
         """A project whose tasks get so many answers; by default in English and without required claims."""
         new = NewProject(
             vendor_id=vendor_id or self.vendor_id,
             display_name="Haiku",
-            task_type=TASK_TYPE_PAIRWISE_PREFERENCE,
+            task_type=task_type,
             domain=DOMAIN_CREATIVE_WRITING,
             locale=locale,
             instructions="Read both.",
