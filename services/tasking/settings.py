@@ -19,5 +19,8 @@ class TaskingSettings(BaseSettings):
     greatest_hold: Duration = Field(timedelta(hours=24), description="A lease, however often it is kept alive.")
     late_grace: Duration = Field(timedelta(hours=24), description="In which a late answer is still taken.")
     review_deadline: Duration = Field(timedelta(hours=72), description="After which an undecided answer is accepted.")
+    gold_share: float = Field(0.1, ge=0, le=1, description="How often a claim gives gold, where there is some.")
+    gold_share_new: float = Field(0.3, ge=0, le=1, description="The same, for an expert who had little of it.")
+    gold_known_after: int = Field(5, ge=0, description="Gold tasks after which an expert is no longer new.")
     claim_retry: Duration = Field(timedelta(seconds=15), description="What an expert without a task is told to wait.")
     sweep_interval: Duration = Field(timedelta(seconds=1), description="Between two looks for what is due.")

@@ -12,14 +12,18 @@ import pytest_asyncio
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.pairwise_preference_pb2 import CriterionPreference
 from preceptor.work.v1.work_pb2 import (
+    ANSWER_KIND_WORK,
     DOMAIN_CREATIVE_WRITING,
     TASK_TYPE_PAIRWISE_PREFERENCE,
     Answer,
+    Question,
+    Questions,
     Redundancy,
     Terms,
     TimeSpent,
 )
 
+from chassis.contract.answers.rules import AnswerTypeMismatch, JustificationTooShort, QuestionRepeated, UnknownQuestion
 from chassis.db import Database
 from chassis.errors import ServiceError
 from chassis.ids import new_id
@@ -34,7 +38,6 @@ from services.tasking.domain.lease import (
 from services.tasking.usecases.expire_leases import tick as expire
 from services.tasking.usecases.keep_alive import DraftVersionStale, heartbeat, save_draft
 from services.tasking.usecases.return_task import return_task
-from services.tasking.usecases.submit_answer import AnswerTypeMismatch, CriterionUnknown, JustificationTooShort
 from tests.support.databases import Databases
 from tests.support.tasking import FEE, PRICE, World, answer, new_task, payload, scored, tasking_database, tasking_world
 
@@ -168,10 +171,15 @@ async def test_an_answer_in_time_is_told_with_all_that_its_consumers_need(world:
         terms=Terms(rate_card_version=1, tier="P1", amount_minor=PRICE, currency="USD", fee_basis_points=FEE),
         time_spent=TimeSpent(active_seconds=80, idle_seconds=5),
         surplus=False,
+        questions=Questions(questions=[Question(id="preference")]),
+        kind=ANSWER_KIND_WORK,
     )
     expected.submit_time.FromDatetime(row["submitted_at"])
     assert event == expected
-    assert {field.name for field, _ in event.ListFields()} == {*event.DESCRIPTOR.fields_by_name} - {"surplus"}
+    assert {field.name for field, _ in event.ListFields()} == {*event.DESCRIPTOR.fields_by_name} - {
+        "surplus",
+        "gold_key",
+    }
     assert not surplus
     assert (Answer.FromString(row["content"]), row["decision_version"]) == (told, 0)
     assert row["decide_by"] - row["submitted_at"] == timedelta(hours=72)
@@ -270,8 +278,8 @@ def compared(*criteria: str) -> Answer:
         (Answer(), AnswerTypeMismatch, "answer"),
         (answer(1, "x" * 19), JustificationTooShort, "answer.pairwise_preference.justification"),
         (answer(1, "x" * 19 + "  "), JustificationTooShort, "answer.pairwise_preference.justification"),
-        (compared("rhythm", "rhyme"), CriterionUnknown, "answer.pairwise_preference.criteria[1].criterion"),
-        (compared("rhythm", "rhythm"), CriterionUnknown, "answer.pairwise_preference.criteria[1].criterion"),
+        (compared("rhythm", "rhyme"), UnknownQuestion, "answer.pairwise_preference.criteria[1].criterion"),
+        (compared("rhythm", "rhythm"), QuestionRepeated, "answer.pairwise_preference.criteria[1].criterion"),
     ],
 )
 async def test_an_answer_that_does_not_fit_names_its_field_and_the_lease_goes_on(

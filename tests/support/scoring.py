@@ -12,12 +12,14 @@ from uuid import UUID
 import asyncpg
 from preceptor.scoring.v1.events_pb2 import TaskScored
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
-from preceptor.work.v1.pairwise_preference_pb2 import PairwisePreferenceAnswer
-from preceptor.work.v1.work_pb2 import DOMAIN_COMMUNICATION, TASK_TYPE_PAIRWISE_PREFERENCE, Answer, Redundancy
+from preceptor.work.v1.pairwise_preference_pb2 import PairwisePreferenceAnswer, PairwisePreferencePayload
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, DOMAIN_COMMUNICATION, Answer, Payload, Redundancy
 
 from chassis.bus.envelope import Event, source_of
 from chassis.bus.outbox import EventWriter
+from chassis.contract.answers import questions_of
 from chassis.contract.events import catalogue
+from chassis.contract.work import task_type_of
 from chassis.db import Database, Scope, Transaction
 from chassis.ids import new_id
 from services.scoring.context import Context
@@ -41,8 +43,21 @@ class Task:
     least: int = 2
     greatest: int = 5
     stop_confidence: float = 0.9
+    payload: Payload = field(default_factory=lambda: Payload(pairwise_preference=PairwisePreferencePayload()))
 
     def answer(self, preference: int, *, expert: UUID | None = None, surplus: bool = False) -> AnswerSubmitted:
+        """A preference, as `submitted`."""
+        answer = Answer(pairwise_preference=PairwisePreferenceAnswer(preference=preference))
+        return self.submitted(answer, expert=expert, surplus=surplus)
+
+    def gold(self, answer: Answer, key: Answer, *, expert: UUID | None = None) -> AnswerSubmitted:
+        """An answer to a gold task with this key."""
+        submitted = self.submitted(answer, expert=expert)
+        submitted.kind = ANSWER_KIND_GOLD
+        submitted.gold_key.CopyFrom(key)
+        return submitted
+
+    def submitted(self, answer: Answer, *, expert: UUID | None = None, surplus: bool = False) -> AnswerSubmitted:
         """An answer, a second later than the one made before it; by a new expert unless one is given."""
         submitted = AnswerSubmitted(
             answer_id=str(new_id()),
@@ -52,13 +67,14 @@ class Task:
             project_id=str(self.project_id),
             vendor_id=str(self.vendor_id),
             expert_id=str(expert or new_id()),
-            answer=Answer(pairwise_preference=PairwisePreferenceAnswer(preference=preference)),
-            task_type=TASK_TYPE_PAIRWISE_PREFERENCE,
+            answer=answer,
+            task_type=task_type_of(self.payload),
             domain=DOMAIN_COMMUNICATION,
             redundancy=Redundancy(
                 min_answers=self.least, max_answers=self.greatest, stop_confidence=self.stop_confidence
             ),
             surplus=surplus,
+            questions=questions_of(self.payload),
         )
         submitted.submit_time.FromDatetime(_START + timedelta(seconds=next(_seconds)))
         return submitted

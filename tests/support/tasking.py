@@ -36,6 +36,7 @@ from preceptor.work.v1.work_pb2 import (
     Claim,
     Payload,
     Result,
+    TaskType,
     TimeSpent,
 )
 
@@ -97,10 +98,13 @@ def payload(text: str = "Write a haiku about rain.", least: int = 0, criteria: I
     return Payload(pairwise_preference=asked)
 
 
-def new_task(key: str, place: int = 0, asked: Payload | None = None, priority: int = 0) -> NewTask:
-    """A well-formed row of a chunk."""
+def new_task(
+    key: str, place: int = 0, asked: Payload | None = None, priority: int = 0, gold: Answer | None = None
+) -> NewTask:
+    """A well-formed row of a chunk; a gold item if its right answer is given."""
     content = (asked or payload(key)).SerializeToString(deterministic=True)
-    return NewTask(place, key, content, sha256(content).digest(), priority)
+    gold_key = gold.SerializeToString(deterministic=True) if gold else None
+    return NewTask(place, key, content, sha256(content).digest(), priority, gold_key)
 
 
 def answer(preference: int = -1, justification: str = "") -> Answer:
@@ -252,12 +256,13 @@ class World:
         locale: str = "en",
         claims: Sequence[str] = (),
         tier: str = "P1",
+        task_type: TaskType.ValueType = TASK_TYPE_PAIRWISE_PREFERENCE,
     ) -> UUID:
         """A project whose tasks get so many answers; by default in English and without required claims."""
         new = NewProject(
             vendor_id=vendor_id or self.vendor_id,
             display_name="Haiku",
-            task_type=TASK_TYPE_PAIRWISE_PREFERENCE,
+            task_type=task_type,
             domain=DOMAIN_CREATIVE_WRITING,
             locale=locale,
             instructions="Read both.",

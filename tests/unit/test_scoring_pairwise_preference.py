@@ -1,17 +1,21 @@
 """Pairwise preference: from stated strengths to a side, and its mirror image."""
 
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A, SIDE_B, SIDE_TIE, PairwisePreferenceAnswer
-from preceptor.work.v1.work_pb2 import Answer, Result
+from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
 from chassis.contract.work import task_types
 from services.scoring.aggregation import AGGREGATORS, UnknownTaskType, aggregator_for
 from services.scoring.aggregation.aggregator import AnswerMisfit
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR, LABELS
+from services.scoring.aggregation.pairwise_preference import AGGREGATOR
+from services.scoring.domain.consensus import Finding
 from services.scoring.domain.votes import Ballot
 
+ASKED = Question(id="preference")
 FRESH = 1.791759469228055
 PREFERENCES = st.lists(st.integers(-3, 3), min_size=1, max_size=9)
 
@@ -22,26 +26,27 @@ def answer(preference: int, *, both_bad: bool = False) -> Answer:
 
 def ballots(preferences: list[int], weights: list[float] | None = None) -> list[Ballot]:
     nats = weights or [FRESH] * len(preferences)
-    stated = [AGGREGATOR.read(answer(preference)) for preference in preferences]
-    return [Ballot(*each, weight) for each, weight in zip(stated, nats, strict=True)]
+    return [Ballot((p > 0) - (p < 0) + 1, p, weight) for p, weight in zip(preferences, nats, strict=True)]
 
 
 def aggregated(preferences: list[int], weights: list[float] | None = None) -> Result:
     cast = ballots(preferences, weights)
-    return AGGREGATOR.result(AGGREGATOR.aggregate(cast), cast)
+    found = Finding(AGGREGATOR.aggregate(ASKED, cast), {UUID(int=n): ballot for n, ballot in enumerate(cast)}, 0)
+    return AGGREGATOR.result([ASKED], [found])
 
 
 @pytest.mark.parametrize(("preference", "word"), [(-3, "A"), (-1, "A"), (0, "TIE"), (1, "B"), (3, "B")])
 def test_the_sign_of_the_preference_is_the_side(preference: int, word: str) -> None:
     for both_bad in (False, True):
-        stated = AGGREGATOR.read(answer(preference, both_bad=both_bad))
-        assert (LABELS[stated.label], stated.preference) == (word, preference)
+        [(label, strength)] = AGGREGATOR.read(answer(preference, both_bad=both_bad), [ASKED])
+        assert label is not None
+        assert (AGGREGATOR.labels(ASKED)[label], strength) == (word, preference)
 
 
 @pytest.mark.parametrize("misfit", [Answer(), Answer(pairwise_preference=PairwisePreferenceAnswer(both_bad=True))])
 def test_an_answer_without_a_preference_is_refused(misfit: Answer) -> None:
     with pytest.raises(AnswerMisfit):
-        AGGREGATOR.read(misfit)
+        AGGREGATOR.read(misfit, [ASKED])
 
 
 @pytest.mark.parametrize(

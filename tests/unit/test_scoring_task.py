@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import permutations
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
+from preceptor.work.v1.work_pb2 import Question
 
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR, LABELS
+from services.scoring.aggregation.pairwise_preference import AGGREGATOR
+from services.scoring.domain.consensus import Consensus
 from services.scoring.domain.reliability import Record
-from services.scoring.domain.scoring import Scoring, score
+from services.scoring.domain.scoring import Asked, Scoring, score
 from services.scoring.domain.stopping import Redundancy, Verdict
 from services.scoring.domain.votes import Vote
 
+PREFER = partial(AGGREGATOR.aggregate, Question(id="preference"))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULE = Redundancy(2, 5, 0.9)
 RECORDS = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda pair: Record(pair[0], sum(pair)))
@@ -27,7 +31,14 @@ def vote(number: int, preference: int, *, expert: int | None = None, record: Rec
 
 
 def scored(votes: Sequence[Vote], *, closed: bool = False, rule: Redundancy = RULE) -> Scoring:
-    return score(votes, rule, closed=closed, classes=len(LABELS), aggregate=AGGREGATOR.aggregate)
+    return score(votes, rule, closed=closed, asked=[Asked("preference", 3, PREFER)])
+
+
+def found(scoring: Scoring) -> Consensus:
+    """The consensus on the only question."""
+    [finding] = scoring.findings
+    assert finding.consensus is not None
+    return finding.consensus
 
 
 def written(votes: Iterable[Vote], scoring: Scoring) -> list[Vote]:
@@ -35,7 +46,7 @@ def written(votes: Iterable[Vote], scoring: Scoring) -> list[Vote]:
     return [
         replace(
             each,
-            credit=scoring.credits.get(each.answer_id),
+            credit=scoring.credits.get(each.key),
             record=each.record + scoring.record_changes.get(each.expert_id, Record()),
         )
         for each in votes
@@ -75,16 +86,16 @@ def test_while_more_are_wanted_nothing_is_judged_and_no_record_changes() -> None
 def test_a_closed_task_credits_each_rater_with_the_probability_of_their_label() -> None:
     scoring = scored([vote(1, -1), vote(2, -1), vote(3, -1), vote(4, 1)])
     # Three fresh raters against one: odds 216 : 1 : 6.
-    assert abs(scoring.credits[UUID(int=1)] - 216 / 223) < 2**-20
-    assert abs(scoring.credits[UUID(int=4)] - 6 / 223) < 2**-20
-    assert scoring.record_changes[UUID(int=1004)] == Record(scoring.credits[UUID(int=4)], 1)
+    assert abs(scoring.credits[UUID(int=1), 0] - 216 / 223) < 2**-20
+    assert abs(scoring.credits[UUID(int=4), 0] - 6 / 223) < 2**-20
+    assert scoring.record_changes[UUID(int=1004)] == Record(scoring.credits[UUID(int=4), 0], 1)
 
 
 def test_whoever_answers_again_replaces_their_vote_and_is_paid_for_both() -> None:
     votes = [vote(1, -1), vote(2, -1), vote(3, 1, expert=1)]
     scoring = scored(votes, closed=True)
-    assert set(scoring.ballots) == {UUID(int=2), UUID(int=3)}
-    assert (scoring.consensus.votes, scoring.seen, len(scoring.judgements)) == (2, 3, 3)
+    assert set(scoring.findings[0].ballots) == {UUID(int=2), UUID(int=3)}
+    assert (found(scoring).votes, scoring.seen, len(scoring.judgements)) == (2, 3, 3)
 
 
 def test_a_replaced_vote_leaves_the_record_of_its_rater() -> None:
@@ -96,7 +107,7 @@ def test_a_replaced_vote_leaves_the_record_of_its_rater() -> None:
 def test_scoring_a_stored_task_again_changes_nothing() -> None:
     first, kept = fully_scored([vote(1, -1), vote(2, -1), vote(3, 1)], [2, 1])
     again = scored(kept, closed=True)
-    assert again.consensus == first.consensus
+    assert again.findings == first.findings
     assert again.record_changes == {}
 
 
@@ -104,7 +115,7 @@ def test_a_task_is_no_evidence_for_itself() -> None:
     # The raters' records hold this very task by now; the posterior is the same as before they did.
     _, kept = fully_scored([vote(1, -1), vote(2, -1)], [2])
     assert kept[0].record.total == 1
-    assert scored(kept, closed=True).consensus == scored([vote(1, -1), vote(2, -1)]).consensus
+    assert scored(kept, closed=True).findings == scored([vote(1, -1), vote(2, -1)]).findings
 
 
 @given(
@@ -119,7 +130,7 @@ def test_votes_in_pieces_leave_the_records_that_one_piece_leaves(
     cut = min(cut, len(votes) - 1)
     pieces, kept = fully_scored(votes, [cut, len(votes) - cut] if cut else [len(votes)])
     whole, at_once = fully_scored(votes, [len(votes)])
-    assert (pieces.consensus, pieces.ballots, pieces.seen) == (whole.consensus, whole.ballots, whole.seen)
+    assert (pieces.findings, pieces.seen) == (whole.findings, whole.seen)
     if Verdict.MORE_WANTED not in (pieces.verdict, whole.verdict):
         assert pieces.verdict is whole.verdict
         assert [(each.credit, each.record) for each in kept] == [(each.credit, each.record) for each in at_once]

@@ -29,8 +29,9 @@ class Example:
 
 
 def read_examples(path: Path) -> list[Example]:
-    """Reads a file of examples: a JSON object a line."""
-    return [_example(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    """Reads the examples that a software engineer can answer: a JSON object a line."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [_example(row) for row in rows if row["domain"] == "TECHNOLOGY"]
 
 
 def _example(row: dict[str, Any]) -> Example:

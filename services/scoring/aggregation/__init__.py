@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from preceptor.work.v1.work_pb2 import TASK_TYPE_PAIRWISE_PREFERENCE, TaskType
+from preceptor.work.v1.work_pb2 import (
+    TASK_TYPE_FACT_CHECK,
+    TASK_TYPE_PAIRWISE_PREFERENCE,
+    TASK_TYPE_RUBRIC_GRADE,
+    TaskType,
+)
 
 from chassis.errors import InvalidArgument
-from services.scoring.aggregation import pairwise_preference
+from services.scoring.aggregation import fact_check, pairwise_preference, rubric_grade
 from services.scoring.aggregation.aggregator import Aggregator
 
 AGGREGATORS: Mapping[TaskType.ValueType, Aggregator] = {
     TASK_TYPE_PAIRWISE_PREFERENCE: pairwise_preference.AGGREGATOR,
+    TASK_TYPE_RUBRIC_GRADE: rubric_grade.AGGREGATOR,
+    TASK_TYPE_FACT_CHECK: fact_check.AGGREGATOR,
 }
 
 

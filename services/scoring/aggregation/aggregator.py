@@ -1,4 +1,4 @@
-"""What a kind of answer brings to be aggregated: four pure parts."""
+"""What a kind of answer brings to be aggregated: four pure parts. Questions are those of the answer's event."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from preceptor.work.v1.work_pb2 import Answer, Result
+from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
 from chassis.errors import InvalidArgument
-from services.scoring.domain.consensus import Consensus
-from services.scoring.domain.scoring import Aggregate
+from services.scoring.domain.consensus import Consensus, Finding
 from services.scoring.domain.votes import Ballot
 
 
@@ -21,21 +20,26 @@ class AnswerMisfit(InvalidArgument):
 
 
 class Stated(NamedTuple):
-    """What an answer says, for scoring: a label by number and, for preferences, how strongly."""
+    """What an answer says to a question: a label by number, and a strength where the type has one.
 
-    label: int
-    preference: int
+    The label is `None` where the expert could not assess the question.
+    """
+
+    label: int | None
+    strength: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregator:
     """How the answers of one task type are read, aggregated and told."""
 
-    labels: tuple[str, ...]
-    """The words of the labels, by number."""
-    read: Callable[[Answer], Stated]
-    """Reads an answer. Raises `AnswerMisfit`."""
-    aggregate: Aggregate
-    """Finds the consensus of the ballots."""
-    result: Callable[[Consensus, Sequence[Ballot]], Result]
-    """Tells a consensus as the result of the task type."""
+    labels: Callable[[Question], tuple[str, ...]]
+    """The words of a question's labels, by number."""
+    read: Callable[[Answer, Sequence[Question]], list[Stated]]
+    """Reads an answer: what it says to each question, in their order. Raises `AnswerMisfit`."""
+    aggregate: Callable[[Question, Sequence[Ballot]], Consensus]
+    """Finds the consensus of at least one ballot on a question."""
+    result: Callable[[Sequence[Question], Sequence[Finding]], Result]
+    """Tells what is found of each question as the result of the task type."""
+    right: Callable[[Question, int, int], bool] = lambda _, said, known: said == known
+    """Whether a label is right where another one is known to be: where a scale is fine, its neighbour may be, too."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A, SIDE_B, SIDE_TIE, PairwisePreferenceResult
-from preceptor.work.v1.work_pb2 import Answer, Result
+from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
 from services.scoring.aggregation import choice
 from services.scoring.aggregation.aggregator import Aggregator, AnswerMisfit, Stated
-from services.scoring.domain.consensus import Consensus
+from services.scoring.domain.consensus import Consensus, Finding
 from services.scoring.domain.votes import Ballot
 
 LABELS = ("A", "TIE", "B")
@@ -17,15 +17,22 @@ A, TIE, B = range(3)
 _SIDES = (SIDE_A, SIDE_TIE, SIDE_B)
 
 
-def read(answer: Answer) -> Stated:
-    """The side that an answer prefers. That both are bad does not touch which is better. Raises `AnswerMisfit`."""
+def labels(_: Question) -> tuple[str, ...]:
+    """The words of the three sides."""
+    return LABELS
+
+
+def read(answer: Answer, questions: Sequence[Question]) -> list[Stated]:
+    """The side that an answer prefers, for the one question that there is. That both are bad does not touch which is
+    better. Raises `AnswerMisfit`.
+    """
     if not (answer.HasField("pairwise_preference") and answer.pairwise_preference.HasField("preference")):
         raise AnswerMisfit(field="answer.pairwise_preference.preference")
     preference = answer.pairwise_preference.preference
-    return Stated(_side(preference), preference)
+    return [Stated(_side(preference), preference) for _ in questions]
 
 
-def aggregate(ballots: Sequence[Ballot]) -> Consensus:
+def aggregate(_: Question, ballots: Sequence[Ballot]) -> Consensus:
     """The most probable side. At a draw, the leading side that the stated strengths lean to; in balance, a tie.
 
     So the outcome is the mirror image when A and B change places: no order of sides is preferred.
@@ -36,15 +43,18 @@ def aggregate(ballots: Sequence[Ballot]) -> Consensus:
     return choice.consensus(ballots, nats, label)
 
 
-def result(consensus: Consensus, ballots: Sequence[Ballot]) -> Result:
+def result(_: Sequence[Question], findings: Sequence[Finding]) -> Result:
     """The result for the vendor; the mean preference is over the standing votes alike."""
-    a, tie, b = choice.of_a_further_rater(consensus.probabilities)
+    [found] = findings
+    if found.consensus is None:
+        return Result(pairwise_preference=PairwisePreferenceResult())
+    a, tie, b = choice.of_a_further_rater(found.consensus.probabilities)
     preference = PairwisePreferenceResult(
-        preferred=_SIDES[consensus.label],
+        preferred=_SIDES[found.consensus.label],
         probability_a=a,
         probability_tie=tie,
         probability_b=b,
-        mean_preference=_total(ballots) / len(ballots),
+        mean_preference=_total(found.ballots.values()) / found.votes,
     )
     return Result(pairwise_preference=preference)
 
@@ -59,8 +69,8 @@ def _side(preference: int) -> int:
     return TIE if preference == 0 else A if preference < 0 else B
 
 
-def _total(ballots: Sequence[Ballot]) -> int:
-    return sum(ballot.preference for ballot in ballots)
+def _total(ballots: Iterable[Ballot]) -> int:
+    return sum(ballot.strength for ballot in ballots)
 
 
-AGGREGATOR = Aggregator(LABELS, read, aggregate, result)
+AGGREGATOR = Aggregator(labels, read, aggregate, result)

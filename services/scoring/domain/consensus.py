@@ -1,8 +1,12 @@
-"""What the votes of a task agree on, whatever the kind of answer."""
+"""What the votes on a question agree on, whatever the kind of answer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
+
+from services.scoring.domain.votes import Ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +28,25 @@ class Consensus:
     def confidence(self) -> float:
         """The probability that the chosen label is right."""
         return self.probabilities[self.label]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of one question after the votes so far."""
+
+    consensus: Consensus | None
+    """`None` if no expert could assess the question."""
+    ballots: Mapping[UUID, Ballot]
+    """The standing votes by answer."""
+    abstained: int
+    """The number of experts who could not assess it."""
+
+    @property
+    def votes(self) -> int:
+        """The number of standing votes."""
+        return len(self.ballots)
+
+    @property
+    def confidence(self) -> float:
+        """The probability that the chosen label is right; 0 where there is none."""
+        return self.consensus.confidence if self.consensus else 0.0

@@ -1,16 +1,27 @@
-"""How each answer of a closed task is judged: what is proposed to be paid for it."""
+"""How each answer of a closed task is judged: what is proposed to be paid for it.
+
+To disagree with the others is no fault: a judgement of quality, and even a claim of fact, is asked of several people
+because good ones differ. So less than all is proposed on a hard ground alone, which can be shown to anybody; and a
+person decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import groupby
 from uuid import UUID
 
+from services.scoring.domain.consensus import Finding
 from services.scoring.domain.votes import Vote
 
 WHOLE = 10_000
 """The whole price, in basis points."""
+INCOMPLETE = "INCOMPLETE"
+"""The ground of the closed list for an answer that leaves most of the work undone."""
+OTHERS = 2
+"""So many experts must have assessed what another one says cannot be assessed."""
 
 
 class Proposal(IntEnum):
@@ -23,16 +34,33 @@ class Proposal(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A proposal for one answer, with the share of its price in basis points."""
+    """A proposal for one answer, with the share of its price in basis points and what less than all stands on."""
 
     answer_id: UUID
     proposal: Proposal
     payable_basis_points: int
+    ground: str = ""
+    evidence: str = ""
 
 
-def judge(votes: Iterable[Vote]) -> list[Judgement]:
-    """Accepts every answer in full, those too that their experts have replaced, in the order of answer ids.
+def judge(votes: Iterable[Vote], findings: Sequence[Finding], names: Sequence[str]) -> list[Judgement]:
+    """A judgement of every answer, those too that their experts have replaced, in the order of answer ids.
 
-    A preference is a matter of taste: to disagree with the others is no fault, so it never proposes a rejection.
+    Accepts in full, but for an answer that says "cannot assess" to more than half of the questions while at least
+    `OTHERS` experts assessed each of these: then the share of the rest is proposed. `names` are those of the questions.
     """
-    return [Judgement(answer_id, Proposal.ACCEPT, WHOLE) for answer_id in sorted(vote.answer_id for vote in votes)]
+    by_answer = groupby(sorted(votes, key=lambda vote: vote.key), key=lambda vote: vote.answer_id)
+    return [_judge(answer_id, list(cast), findings, names) for answer_id, cast in by_answer]
+
+
+def _judge(answer_id: UUID, votes: Sequence[Vote], findings: Sequence[Finding], names: Sequence[str]) -> Judgement:
+    left_out = [v.question for v in votes if v.label is None and findings[v.question].votes >= OTHERS]
+    if 2 * len(left_out) <= len(names):
+        return Judgement(answer_id, Proposal.ACCEPT, WHOLE)
+    # Rounded up: what a basis point cannot express is the expert's.
+    payable = -(-WHOLE * (len(names) - len(left_out)) // len(names))
+    evidence = (
+        f"Says 'cannot assess' to {len(left_out)} of {len(names)} questions, each of which at least {OTHERS} other "
+        f"experts assessed: {', '.join(names[question] for question in left_out)}."
+    )
+    return Judgement(answer_id, Proposal.PARTIAL if payable else Proposal.REJECT, payable, INCOMPLETE, evidence)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from chassis.errors import InvalidArgument
-from services.scoring.domain.consensus import Consensus
+from services.scoring.domain.consensus import Consensus, Finding
 from services.scoring.domain.reliability import greatest_weight
 
 AGREED = 0.9
@@ -44,37 +45,53 @@ class Redundancy:
             raise InvalidRedundancy(field="redundancy")
 
 
-def verdict(consensus: Consensus, redundancy: Redundancy, *, closed: bool) -> Verdict:
-    """What follows from the standing votes.
+def verdict(findings: Sequence[Finding], standing: int, redundancy: Redundancy, *, closed: bool) -> Verdict:
+    """What follows from the `standing` answers of a task: it is resolved when each of its questions is.
 
-    A task that was closed once stays so, as its result is delivered and its answers are judged: a late vote that
-    shakes the consensus makes it UNRESOLVED, it does not ask anew.
+    A question that is open asks for another answer to all of them: experts answer tasks, not questions. A task that was
+    closed once stays so, as its result is delivered and its answers are judged: a late vote that shakes the consensus
+    makes it UNRESOLVED, it does not ask anew.
     """
-    if not closed and _asks_for_more(consensus, redundancy):
+    if not closed and any(_asks_for_more(finding, standing, redundancy) for finding in findings):
         return Verdict.MORE_WANTED
-    agreed = consensus.confidence >= min(redundancy.stop_confidence, AGREED)
-    return Verdict.RESOLVED if agreed or consensus.unanimous else Verdict.UNRESOLVED
+    return Verdict.RESOLVED if all(agrees(finding, redundancy) for finding in findings) else Verdict.UNRESOLVED
 
 
-def answers_wanted(verdict: Verdict, seen: int, votes: int, redundancy: Redundancy) -> int:
-    """The number of answers wanted in all, those `seen` among them; of these, `votes` stand.
+def agrees(finding: Finding, redundancy: Redundancy) -> bool:
+    """Whether the votes on a question are enough to stand by, when no more are asked for.
 
-    A vote that its own expert has replaced was seen, and another one is wanted in its place.
+    One vote is unanimous with itself: that counts only where no more were asked of the question.
+    """
+    if finding.consensus is None:
+        return False
+    unanimous = finding.consensus.unanimous and finding.votes >= redundancy.least
+    return unanimous or finding.confidence >= min(redundancy.stop_confidence, AGREED)
+
+
+def answers_wanted(
+    verdict: Verdict, seen: int, standing: int, findings: Iterable[Finding], redundancy: Redundancy
+) -> int:
+    """The number of answers wanted in all, those `seen` among them; of these, `standing` stand.
+
+    An answer that its own expert has replaced was seen, and another one is wanted in its place. So is a vote of someone
+    who could not assess a question, as long as the greatest number allows.
     """
     if verdict is not Verdict.MORE_WANTED:
         return seen
-    return seen + max(redundancy.least - votes, 1)
+    short = max(redundancy.least - min(finding.votes for finding in findings), 1)
+    return seen + min(short, redundancy.greatest - standing)
 
 
-def _asks_for_more(consensus: Consensus, redundancy: Redundancy) -> bool:
-    if consensus.votes < redundancy.least:
-        return True
-    remaining = redundancy.greatest - consensus.votes
+def _asks_for_more(finding: Finding, standing: int, redundancy: Redundancy) -> bool:
+    remaining = redundancy.greatest - standing
     if remaining <= 0:
         return False
+    if finding.consensus is None or finding.votes < redundancy.least:
+        return True
     # At 1 all are asked: certainty does not come before the last answer, whatever a float rounds to.
     early = redundancy.stop_confidence < 1
-    return not (early and (consensus.confidence >= redundancy.stop_confidence or _is_settled(consensus, remaining)))
+    enough = finding.confidence >= redundancy.stop_confidence or _is_settled(finding.consensus, remaining)
+    return not (early and enough)
 
 
 def _is_settled(consensus: Consensus, remaining: int) -> bool:

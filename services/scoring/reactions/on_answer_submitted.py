@@ -1,7 +1,7 @@
-"""AnswerSubmitted: the answer becomes a vote, and its task is scored anew.
+"""AnswerSubmitted: the answer becomes a vote on each question of its task, and the task is scored anew.
 
 A fixed number of statements, whatever the number of events and tasks. An answer that is known already changes nothing,
-and nothing is emitted again for it: its TaskScored was committed together with its vote, so the outbox has or had it.
+and nothing is emitted again for it: its TaskScored was committed together with its votes, so the outbox has or had it.
 """
 
 from __future__ import annotations
@@ -12,29 +12,36 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Question, Questions
 
 from chassis.bus.envelope import Event
+from chassis.contract.answers.pairwise_preference import PREFERENCE
 from chassis.db import Transaction
 from chassis.ids import parse_id
 from services.scoring.aggregation import aggregator_for
 from services.scoring.aggregation.aggregator import Stated
 from services.scoring.context import Context
 from services.scoring.domain.stopping import Redundancy
-from services.scoring.usecases import score_tasks
+from services.scoring.usecases import judge_gold, score_tasks
+from services.scoring.usecases.write_records import write_records
+
+_SINGLE = Questions(questions=[Question(id=PREFERENCE)])
+"""What an answer is to that names no questions: the first release knew preferences alone."""
 
 _OPEN = """
 INSERT INTO task_state (task_id, vendor_id, project_id, batch_id, task_type, domain,
-                        min_answers, max_answers, stop_confidence, updated_at)
+                        min_answers, max_answers, stop_confidence, questions, updated_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::smallint[], $6::smallint[],
-                     $7::smallint[], $8::smallint[], $9::double precision[], $10::timestamptz[]) AS t (task_id)
+                     $7::smallint[], $8::smallint[], $9::double precision[], $10::bytea[], $11::timestamptz[])
+     AS t (task_id)
 ORDER BY task_id
 ON CONFLICT DO NOTHING
 """
 
 _RECORD = """
-INSERT INTO vote (answer_id, task_id, vendor_id, expert_id, label, preference, surplus, submitted_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::smallint[], $6::smallint[],
-                     $7::boolean[], $8::timestamptz[])
+INSERT INTO vote (answer_id, question, task_id, vendor_id, expert_id, label, strength, surplus, submitted_at)
+SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[], $7::smallint[],
+                     $8::boolean[], $9::timestamptz[])
 ON CONFLICT DO NOTHING
 RETURNING task_id
 """
@@ -53,25 +60,32 @@ class _Answer:
     task_type: int
     domain: int
     redundancy: Redundancy
-    stated: Stated
+    questions: Questions
+    stated: Sequence[Stated]
     surplus: bool
     submitted_at: datetime
+    gold_key: Sequence[Stated] | None
 
 
 async def react(tx: Transaction, events: Sequence[Event[AnswerSubmitted]], _: Context) -> None:
-    """Records the votes, then scores every task that got one.
+    """Records the votes, then scores every task that got one; answers to gold are no votes and are judged at once.
 
     Raises `InvalidName`, `InvalidRedundancy`, `UnknownTaskType` or `AnswerMisfit` for an event that no retry can mend.
     """
-    answers = [_read(event.message) for event in events]
+    read = [_read(event.message) for event in events]
+    answers = [answer for answer in read if answer.gold_key is None]
     # States are locked before votes are written: a vote's foreign key would share the lock that is to be taken whole.
     await _open(tx, answers)
     tasks = await score_tasks.lock(tx, {answer.task_id for answer in answers})
     voted = await _record(tx, answers)
-    await score_tasks.score(tx, [task for task in tasks if task.task_id in voted])
+    changes = await score_tasks.score(tx, [task for task in tasks if task.task_id in voted])
+    changes += await judge_gold.judge(tx, [_gold(answer, answer.gold_key) for answer in read if answer.gold_key])
+    await write_records(tx, changes)
 
 
 def _read(event: AnswerSubmitted) -> _Answer:
+    questions = event.questions if event.questions.questions else _SINGLE
+    read = aggregator_for(event.task_type).read
     return _Answer(
         answer_id=parse_id(event.answer_id, "answer_id"),
         task_id=parse_id(event.task_id, "task_id"),
@@ -84,9 +98,26 @@ def _read(event: AnswerSubmitted) -> _Answer:
         redundancy=Redundancy(
             event.redundancy.min_answers, event.redundancy.max_answers, event.redundancy.stop_confidence
         ),
-        stated=aggregator_for(event.task_type).read(event.answer),
+        questions=questions,
+        stated=read(event.answer, questions.questions),
+        gold_key=read(event.gold_key, questions.questions) if event.kind == ANSWER_KIND_GOLD else None,
         surplus=event.surplus,
         submitted_at=event.submit_time.ToDatetime(tzinfo=UTC),
+    )
+
+
+def _gold(answer: _Answer, key: Sequence[Stated]) -> judge_gold.GoldAnswer:
+    return judge_gold.GoldAnswer(
+        answer_id=answer.answer_id,
+        task_id=answer.task_id,
+        vendor_id=answer.vendor_id,
+        expert_id=answer.expert_id,
+        task_type=answer.task_type,
+        domain=answer.domain,
+        questions=answer.questions.questions,
+        stated=answer.stated,
+        key=key,
+        submitted_at=answer.submitted_at,
     )
 
 
@@ -103,21 +134,24 @@ async def _open(tx: Transaction, answers: Sequence[_Answer]) -> None:
         [answer.redundancy.least for answer in answers],
         [answer.redundancy.greatest for answer in answers],
         [answer.redundancy.stop_confidence for answer in answers],
+        [answer.questions.SerializeToString(deterministic=True) for answer in answers],
         [answer.submitted_at for answer in answers],
     )
 
 
 async def _record(tx: Transaction, answers: Sequence[_Answer]) -> set[UUID]:
     """Writes the votes that are new; returns their tasks."""
+    votes = [(answer, place, stated) for answer in answers for place, stated in enumerate(answer.stated)]
     rows = await tx.fetch(
         _RECORD,
-        [answer.answer_id for answer in answers],
-        [answer.task_id for answer in answers],
-        [answer.vendor_id for answer in answers],
-        [answer.expert_id for answer in answers],
-        [answer.stated.label for answer in answers],
-        [answer.stated.preference for answer in answers],
-        [answer.surplus for answer in answers],
-        [answer.submitted_at for answer in answers],
+        [answer.answer_id for answer, _, _ in votes],
+        [place for _, place, _ in votes],
+        [answer.task_id for answer, _, _ in votes],
+        [answer.vendor_id for answer, _, _ in votes],
+        [answer.expert_id for answer, _, _ in votes],
+        [stated.label for _, _, stated in votes],
+        [stated.strength for _, _, stated in votes],
+        [answer.surplus for answer, _, _ in votes],
+        [answer.submitted_at for answer, _, _ in votes],
     )
     return {row["task_id"] for row in rows}

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     import asyncpg
 
 _STATE = """
-SELECT task_type, version, verdict, result, confidence FROM task_state WHERE task_id = $1 AND version > 0
+SELECT task_type, questions, version, verdict, result, confidence FROM task_state WHERE task_id = $1 AND version > 0
 """
 
 _VOTES = """
-SELECT answer_id, label, weight FROM vote WHERE task_id = $1 AND weight IS NOT NULL ORDER BY answer_id
+SELECT answer_id, question, label, weight FROM vote
+WHERE task_id = $1 AND weight IS NOT NULL ORDER BY answer_id, question
 """
 
 
@@ -33,15 +34,19 @@ class StandingVote:
     """A vote that takes part, with the evidence that it brought for its own label, in nats."""
 
     answer_id: UUID
+    question: int
     label: int
     weight: float
 
 
 @dataclass(frozen=True, slots=True)
 class TaskConsensus:
-    """The last scoring of a task. The result is a serialized ``preceptor.work.v1.Result``."""
+    """The last scoring of a task. Serialized are the questions, a ``preceptor.work.v1.Questions``, and the result, a
+    ``preceptor.work.v1.Result``.
+    """
 
     task_type: int
+    questions: bytes
     version: int
     verdict: int
     result: bytes
@@ -57,6 +62,7 @@ async def get_consensus(tx: Transaction, task_id: UUID) -> TaskConsensus:
     votes = [_vote(row) for row in await tx.fetch(_VOTES, task_id)]
     return TaskConsensus(
         task_type=state["task_type"],
+        questions=state["questions"],
         version=state["version"],
         verdict=state["verdict"],
         result=state["result"],
@@ -66,4 +72,4 @@ async def get_consensus(tx: Transaction, task_id: UUID) -> TaskConsensus:
 
 
 def _vote(row: asyncpg.Record) -> StandingVote:
-    return StandingVote(row["answer_id"], row["label"], row["weight"])
+    return StandingVote(row["answer_id"], row["question"], row["label"], row["weight"])

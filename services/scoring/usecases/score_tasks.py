@@ -8,26 +8,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from preceptor.scoring.v1 import events_pb2
-from preceptor.work.v1.work_pb2 import Result
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Question, Questions, Result
 
 from chassis.db import Transaction
 from services.scoring.aggregation import aggregator_for
 from services.scoring.domain.reliability import Record
-from services.scoring.domain.scoring import Scoring
+from services.scoring.domain.scoring import Asked, Scoring
 from services.scoring.domain.scoring import score as score_task
 from services.scoring.domain.stopping import Redundancy, Verdict
 from services.scoring.domain.votes import Vote
+from services.scoring.usecases.tell import to_judgement
+from services.scoring.usecases.write_records import RecordChange
 
 if TYPE_CHECKING:
     import asyncpg
 
 _LOCK = """
-SELECT task_id, task_type, domain, min_answers, max_answers, stop_confidence, version, verdict
+SELECT task_id, task_type, domain, min_answers, max_answers, stop_confidence, questions, version, verdict
 FROM task_state
 WHERE task_id = ANY($1::uuid[])
 ORDER BY task_id
@@ -35,13 +38,13 @@ FOR UPDATE
 """
 
 _VOTES = """
-SELECT v.task_id, v.answer_id, v.expert_id, v.label, v.preference, v.submitted_at, v.credit,
+SELECT v.task_id, v.answer_id, v.question, v.expert_id, v.label, v.strength, v.submitted_at, v.credit,
        coalesce(r.correct, 0) AS correct, coalesce(r.total, 0) AS total
 FROM vote v
 JOIN task_state t USING (task_id)
 LEFT JOIN rater r ON (r.expert_id, r.task_type, r.domain) = (v.expert_id, t.task_type, t.domain)
 WHERE v.task_id = ANY($1::uuid[])
-ORDER BY v.task_id, v.answer_id
+ORDER BY v.task_id, v.answer_id, v.question
 """
 
 _WRITE_STATES = """
@@ -56,20 +59,10 @@ WHERE t.task_id = n.task_id
 _WRITE_VOTES = """
 UPDATE vote v
 SET weight = n.weight, credit = n.credit
-FROM unnest($1::uuid[], $2::double precision[], $3::double precision[]) AS n (answer_id, weight, credit)
-WHERE v.answer_id = n.answer_id AND (v.weight, v.credit) IS DISTINCT FROM (n.weight, n.credit)
-"""
-
-# In the order of keys, so that two transactions with raters in common wait for each other and never in a ring.
-_WRITE_RATERS = """
-INSERT INTO rater (expert_id, task_type, domain, correct, total)
-SELECT expert_id, task_type, domain, sum(correct), sum(total)
-FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::double precision[], $5::double precision[])
-     AS n (expert_id, task_type, domain, correct, total)
-GROUP BY expert_id, task_type, domain
-ORDER BY expert_id, task_type, domain
-ON CONFLICT (expert_id, task_type, domain)
-DO UPDATE SET correct = rater.correct + excluded.correct, total = rater.total + excluded.total
+FROM unnest($1::uuid[], $2::smallint[], $3::double precision[], $4::double precision[])
+     AS n (answer_id, question, weight, credit)
+WHERE (v.answer_id, v.question) = (n.answer_id, n.question)
+  AND (v.weight, v.credit) IS DISTINCT FROM (n.weight, n.credit)
 """
 
 
@@ -81,6 +74,7 @@ class Task:
     task_type: int
     domain: int
     redundancy: Redundancy
+    questions: Sequence[Question]
     version: int
     closed: bool
 
@@ -104,28 +98,33 @@ async def lock(tx: Transaction, task_ids: Collection[UUID]) -> list[Task]:
     return [_task(row) for row in await tx.fetch(_LOCK, list(task_ids))]
 
 
-async def score(tx: Transaction, tasks: Sequence[Task]) -> None:
-    """Scores locked tasks that have votes: writes the next version of each, its raters' records, and TaskScored."""
+async def score(tx: Transaction, tasks: Sequence[Task]) -> list[RecordChange]:
+    """Scores locked tasks that have votes: writes the next version of each and emits TaskScored.
+
+    Returns what its raters' records gain, which is the caller's to write (`write_records`).
+    """
     if not tasks:
-        return
+        return []
     votes = await _votes(tx, tasks)
     scored = [_score(task, votes[task.task_id]) for task in tasks]
     await _write_states(tx, scored)
     await _write_votes(tx, scored)
-    await _write_raters(tx, scored)
     tx.emit(*map(_event, scored))
+    return [
+        RecordChange(expert_id, one.task.task_type, one.task.domain, gained)
+        for one in scored
+        for expert_id, gained in one.scoring.record_changes.items()
+    ]
 
 
 def _score(task: Task, votes: Sequence[Vote]) -> _Scored:
     aggregator = aggregator_for(task.task_type)
-    scoring = score_task(
-        votes,
-        task.redundancy,
-        closed=task.closed,
-        classes=len(aggregator.labels),
-        aggregate=aggregator.aggregate,
-    )
-    return _Scored(task, votes, scoring, aggregator.result(scoring.consensus, list(scoring.ballots.values())))
+    asked = [
+        Asked(question.id, len(aggregator.labels(question)), partial(aggregator.aggregate, question))
+        for question in task.questions
+    ]
+    scoring = score_task(votes, task.redundancy, closed=task.closed, asked=asked)
+    return _Scored(task, votes, scoring, aggregator.result(task.questions, scoring.findings))
 
 
 async def _votes(tx: Transaction, tasks: Iterable[Task]) -> Mapping[UUID, Sequence[Vote]]:
@@ -141,7 +140,7 @@ async def _write_states(tx: Transaction, scored: Sequence[_Scored]) -> None:
         [one.scoring.seen for one in scored],
         [one.scoring.wanted for one in scored],
         [one.result.SerializeToString(deterministic=True) for one in scored],
-        [one.scoring.consensus.confidence for one in scored],
+        [one.scoring.confidence for one in scored],
         [one.latest for one in scored],
     )
 
@@ -149,26 +148,13 @@ async def _write_states(tx: Transaction, scored: Sequence[_Scored]) -> None:
 async def _write_votes(tx: Transaction, scored: Sequence[_Scored]) -> None:
     """Keeps the weights, so that the explanation of a consensus is the arithmetic that was done, and the credits."""
     votes = [(vote, one.scoring) for one in scored for vote in one.votes]
-    ballots = [scoring.ballots.get(vote.answer_id) for vote, scoring in votes]
+    ballots = [scoring.findings[vote.question].ballots.get(vote.answer_id) for vote, scoring in votes]
     await tx.execute(
         _WRITE_VOTES,
         [vote.answer_id for vote, _ in votes],
+        [vote.question for vote, _ in votes],
         [ballot.weight if ballot else None for ballot in ballots],
-        [scoring.credits.get(vote.answer_id) for vote, scoring in votes],
-    )
-
-
-async def _write_raters(tx: Transaction, scored: Sequence[_Scored]) -> None:
-    changes = [(one.task, *change) for one in scored for change in one.scoring.record_changes.items()]
-    if not changes:
-        return
-    await tx.execute(
-        _WRITE_RATERS,
-        [expert_id for _, expert_id, _ in changes],
-        [task.task_type for task, _, _ in changes],
-        [task.domain for task, _, _ in changes],
-        [change.correct for _, _, change in changes],
-        [change.total for _, _, change in changes],
+        [scoring.credits.get(vote.key) for vote, scoring in votes],
     )
 
 
@@ -182,15 +168,9 @@ def _event(scored: _Scored) -> events_pb2.TaskScored:
         answers_wanted=scoring.wanted,
         verdict=events_pb2.Verdict.ValueType(scoring.verdict),
         result=scored.result if final else None,
-        confidence=scoring.consensus.confidence,
-        judgements=[
-            events_pb2.Judgement(
-                answer_id=str(judgement.answer_id),
-                proposal=events_pb2.Proposal.ValueType(judgement.proposal),
-                payable_basis_points=judgement.payable_basis_points,
-            )
-            for judgement in scoring.judgements
-        ],
+        confidence=scoring.confidence,
+        kind=ANSWER_KIND_WORK,
+        judgements=map(to_judgement, scoring.judgements),
     )
 
 
@@ -200,6 +180,7 @@ def _task(row: asyncpg.Record) -> Task:
         task_type=row["task_type"],
         domain=row["domain"],
         redundancy=Redundancy(row["min_answers"], row["max_answers"], row["stop_confidence"]),
+        questions=Questions.FromString(row["questions"]).questions,
         version=row["version"],
         closed=row["verdict"] in (Verdict.RESOLVED, Verdict.UNRESOLVED),
     )
@@ -210,8 +191,9 @@ def _vote(row: asyncpg.Record) -> Vote:
         answer_id=row["answer_id"],
         expert_id=row["expert_id"],
         label=row["label"],
-        preference=row["preference"],
+        strength=row["strength"],
         submitted_at=row["submitted_at"],
         record=Record(row["correct"], row["total"]),
         credit=row["credit"],
+        question=row["question"],
     )

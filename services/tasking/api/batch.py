@@ -63,6 +63,8 @@ def to_batch(row: Row) -> batch_pb2.Batch:
         unresolved=row["unresolved"],
         answers=row["answers"],
         last_chunk=row["last_chunk"],
+        gold_items=row["gold_items"],
+        gold_tasks=row["gold_taken"],
     )
     batch.create_time.FromDatetime(row["created_at"])
     if row["reserved_minor"] is not None:

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 from preceptor.tasking.v1 import batch_pb2
 
+from chassis.contract.answers import check_answer
 from chassis.contract.work import task_type_of
+from chassis.errors import InvalidArgument
 from chassis.ids import parse_name
 from chassis.rpc.call import Call
 from chassis.rpc.validation import violations_of
@@ -83,6 +85,16 @@ def _error(task: batch_pb2.NewTask, task_type: int) -> batch_pb2.RowError | None
     if task_type_of(task.payload) != task_type:
         message = "The payload is not of the project's task type."
         return batch_pb2.RowError(reason="TASK_TYPE_MISMATCH", field="payload", message=message)
+    return _gold_error(task) if task.HasField("gold_key") else None
+
+
+def _gold_error(task: batch_pb2.NewTask) -> batch_pb2.RowError | None:
+    """Why the known answer of a gold item is none to its payload, if so."""
+    try:
+        check_answer(task.payload, task.gold_key)
+    except InvalidArgument as error:
+        field = (error.field or "").replace("answer", "gold_key", 1)
+        return batch_pb2.RowError(reason=error.reason, field=field, message=error.message)
     return None
 
 
@@ -94,7 +106,8 @@ def _placed(error: batch_pb2.RowError, sequence: int, place: int, item_key: str)
 
 def _new_task(place: int, task: batch_pb2.NewTask) -> NewTask:
     payload = task.payload.SerializeToString(deterministic=True)
-    return NewTask(place, task.item_key, payload, hashlib.sha256(payload).digest(), task.priority)
+    key = task.gold_key.SerializeToString(deterministic=True) if task.HasField("gold_key") else None
+    return NewTask(place, task.item_key, payload, hashlib.sha256(payload + (key or b"")).digest(), task.priority, key)
 
 
 def _add(response: batch_pb2.UploadBatchResponse, stored: Stored, errors: list[batch_pb2.RowError]) -> None:

@@ -25,17 +25,34 @@ class WorstCase:
     total_minor: int
 
 
+GOLD_FOR = 5
+"""For so many answers that work may bring, one gold answer may be asked for: one in six of all."""
+
+
+def most_gold(tasks: int, max_answers: int, items: int) -> int:
+    """How many times the gold items of a batch may be handed out."""
+    return -(-tasks * max_answers // GOLD_FOR) if items else 0
+
+
 def worst_case(
-    tasks: int, max_answers: int, price_minor: int, fee_basis_points: int, share: Callable[[int, int], int]
+    tasks: int,
+    max_answers: int,
+    price_minor: int,
+    fee_basis_points: int,
+    share: Callable[[int, int], int],
+    gold: int = 0,
 ) -> WorstCase:
     """Every task gets all its answers, and each of its slots one late answer beside it; the fee is on all of them.
+
+    So it is on the `gold` answers. They need none beside: a gold task has one expert, whose answer finds its seat free.
 
     `share(minor, basis_points)` rounds. The fee is rounded per answer, as it is booked, so that what is booked never
     exceeds what is reserved. Raises `PriceTooLow`.
     """
     if price_minor < 1:
         raise PriceTooLow
-    answers = surplus = tasks * max_answers
+    surplus = tasks * max_answers
+    answers = surplus + gold
     fee_each = share(price_minor, fee_basis_points)
     count = answers + surplus
     return WorstCase(answers, surplus, price_minor, count * fee_each, count * (price_minor + fee_each))

@@ -55,6 +55,10 @@ CREATE TABLE batch (
     state_reason      text NOT NULL DEFAULT '',
     last_chunk        bigint NOT NULL DEFAULT 0,
     tasks             bigint NOT NULL DEFAULT 0,
+    -- Items in the bank; how many times one may be handed out, as reserved; and how many times it was.
+    gold_items        bigint NOT NULL DEFAULT 0,
+    gold_most         bigint NOT NULL DEFAULT 0,
+    gold_taken        bigint NOT NULL DEFAULT 0 CHECK (gold_taken BETWEEN 0 AND gold_most),
     closed            bigint NOT NULL DEFAULT 0 CHECK (closed BETWEEN 0 AND tasks),
     attempt           integer NOT NULL DEFAULT 0,
     missing_minor     bigint,
@@ -70,6 +74,7 @@ CREATE TABLE batch (
     CHECK (state NOT IN (3, 5) OR (price_minor IS NOT NULL AND currency IS NOT NULL))
 );
 CREATE INDEX batch_open ON batch (project_id) WHERE state = 3;
+CREATE INDEX batch_gold ON batch (project_id) WHERE state = 3 AND gold_taken < gold_most;
 
 -- States of a task: 2 available, 3 resolved, 4 unresolved (TaskState; queued is told by the batch).
 CREATE TABLE task (
@@ -82,6 +87,11 @@ CREATE TABLE task (
     payload        bytea NOT NULL,
     payload_hash   bytea NOT NULL,
     priority       smallint NOT NULL DEFAULT 0,
+    -- 1 work; 2 a gold item, which waits in the bank; 3 a gold task, made of an item when it is handed to an expert.
+    kind           smallint NOT NULL DEFAULT 1 CHECK (kind BETWEEN 1 AND 3),
+    gold_key       bytea,  -- preceptor.work.v1.Answer
+    item_id        uuid REFERENCES task,
+    expert_id      uuid,
     state          smallint NOT NULL DEFAULT 2 CHECK (state IN (2, 3, 4)),
     answers_wanted smallint NOT NULL,
     seats_taken    smallint NOT NULL DEFAULT 0,
@@ -91,12 +101,17 @@ CREATE TABLE task (
     result         bytea,
     confidence     double precision,
     UNIQUE (batch_id, item_key),
+    UNIQUE (item_id, expert_id),
+    CHECK ((kind = 1) = (gold_key IS NULL)),
+    CHECK ((kind = 3) = (item_id IS NOT NULL AND expert_id IS NOT NULL)),
     -- No more experts at once than answers are wanted: overlap is a fact of the database, not a count in code.
     CHECK (seats_taken BETWEEN 0 AND answers_wanted)
 ) WITH (fillfactor = 85);
 CREATE INDEX task_claimable ON task (batch_id, (seats_taken > 0) DESC, priority DESC, position)
-    WHERE state = 2 AND seats_taken + surplus_taken < answers_wanted;
-CREATE INDEX task_position ON task (batch_id, position, task_id);
+    WHERE kind = 1 AND state = 2 AND seats_taken + surplus_taken < answers_wanted;
+CREATE INDEX task_position ON task (batch_id, position, task_id) WHERE kind = 1;
+CREATE INDEX task_bank ON task (batch_id) WHERE kind = 2;
+CREATE INDEX task_gold ON task (expert_id) WHERE kind = 3;
 
 CREATE SEQUENCE fencing_token;
 

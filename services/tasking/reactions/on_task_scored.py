@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 from preceptor.scoring.v1 import events_pb2
 from preceptor.tasking.v1 import events_pb2 as tasking_events
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD
 
 from chassis.bus.envelope import Event
 from chassis.db import Transaction
@@ -74,8 +75,9 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.TaskScored]],
 
 
 async def _apply(tx: Transaction, scored: Sequence[events_pb2.TaskScored], tasks: dict[str, asyncpg.Record]) -> None:
-    """Writes what was found into the tasks, and counts those that it closes."""
-    closing = [s.task_id for s in scored if s.verdict in _CLOSED and tasks[s.task_id]["state"] not in _CLOSED.values()]
+    """Writes what was found into the tasks, and counts those that it closes; gold tasks are not in that count."""
+    work = [s for s in scored if s.kind != ANSWER_KIND_GOLD]
+    closing = [s.task_id for s in work if s.verdict in _CLOSED and tasks[s.task_id]["state"] not in _CLOSED.values()]
     await tx.execute(
         _APPLY,
         [UUID(s.task_id) for s in scored],

@@ -1,8 +1,9 @@
 """Gives an expert a task.
 
-Order: the lease that the expert holds already; then tasks that others have started (the closest to completion), then
-by priority, then as uploaded. The task is locked, its seat counted and the slot made by one statement; tasks that
-others are claiming at this moment are passed over, so claimers do not wait for each other.
+Order: the lease that the expert holds already; now and then a gold task, where there are any; then tasks that others
+have started (the closest to completion), then by priority, then as uploaded. The task is locked, its seat counted and
+the slot made by one statement; tasks that others are claiming at this moment are passed over, so claimers do not wait
+for each other.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
 from services.tasking.domain.lease import SlotState
 from services.tasking.settings import TaskingSettings
+from services.tasking.usecases.claim_gold import Seeker, claim_gold
 from services.tasking.usecases.slots import end_slots
 
 # Locking the expert's row makes one person's claims take turns, in however many tabs.
-_EXPERT = "SELECT active, claims, locales FROM expert WHERE expert_id = $1 FOR NO KEY UPDATE"
+_EXPERT = """
+SELECT active, claims, locales, EXISTS (SELECT FROM batch WHERE state = 3 AND gold_taken < gold_most) AS gold
+FROM expert WHERE expert_id = $1 FOR NO KEY UPDATE
+"""
 
 # A statement of its own, so that it sees what the claim before this one has committed; it waits for a running submit.
 _HELD = """
@@ -36,7 +41,8 @@ WITH eligible AS (
 candidate AS (
     SELECT t.task_id, t.batch_id FROM eligible e, LATERAL (
         SELECT t.task_id, t.batch_id, t.seats_taken, t.priority, t.position FROM task t
-        WHERE t.batch_id = e.batch_id AND t.state = 2 AND t.seats_taken + t.surplus_taken < t.answers_wanted
+        WHERE t.batch_id = e.batch_id AND t.kind = 1 AND t.state = 2
+          AND t.seats_taken + t.surplus_taken < t.answers_wanted
           AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = $1)
         ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.position
         LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
@@ -77,8 +83,9 @@ async def claim_task(
         raise ExpertNotActive
     slot_id = await _held(tx, expert_id)
     if slot_id is None:
-        claims, locales = expert["claims"], expert["locales"]
-        slot_id = await tx.fetchval(_CLAIM, expert_id, claims, locales, project_id, new_id(), settings.greatest_hold)
+        seeker = Seeker(expert_id, expert["claims"], expert["locales"], project_id)
+        slot_id = await claim_gold(tx, seeker, settings) if expert["gold"] else None
+        slot_id = slot_id or await tx.fetchval(_CLAIM, *seeker, new_id(), settings.greatest_hold)
     return await tx.fetchrow(_LEASE, slot_id) if slot_id else None
 
 

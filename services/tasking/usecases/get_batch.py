@@ -11,8 +11,8 @@ from chassis.rpc.call import NotYours
 
 _SELECT = """
 SELECT b.*,
-       (SELECT count(*) FROM task t WHERE t.batch_id = b.batch_id AND t.state = 3) AS resolved,
-       (SELECT count(*) FROM task t WHERE t.batch_id = b.batch_id AND t.state = 4) AS unresolved,
+       (SELECT count(*) FROM task t WHERE t.batch_id = b.batch_id AND t.kind = 1 AND t.state = 3) AS resolved,
+       (SELECT count(*) FROM task t WHERE t.batch_id = b.batch_id AND t.kind = 1 AND t.state = 4) AS unresolved,
        a.answers, a.shares
 FROM batch b,
      LATERAL (

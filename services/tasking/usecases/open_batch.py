@@ -10,14 +10,14 @@ from preceptor.tasking.v1 import events_pb2
 from chassis import money
 from chassis.db import Transaction
 from chassis.rpc.call import NotYours
-from services.tasking.domain.budget import WorstCase, worst_case
+from services.tasking.domain.budget import WorstCase, most_gold, worst_case
 from services.tasking.domain.upload import BatchEmpty, BatchNotOpenable
 from services.tasking.usecases.create_project import RateCardUnknown, TierUnknown
 
 _OPENABLE = (1, 4)
 
 _LOCK = """
-SELECT b.batch_id, b.state, b.tasks, b.attempt, b.vendor_id, b.project_id,
+SELECT b.batch_id, b.state, b.tasks, b.gold_items, b.attempt, b.vendor_id, b.project_id,
        p.max_answers, p.expected_seconds, p.tier, p.rate_card_id,
        r.version AS rate_card_version, r.currency, r.fee_basis_points, (r.rates ->> p.tier)::bigint AS rate
 FROM batch b JOIN project p USING (project_id) LEFT JOIN rate_card r USING (rate_card_id)
@@ -25,7 +25,8 @@ WHERE b.batch_id = $1 FOR UPDATE OF b
 """
 
 _VALIDATING = """
-UPDATE batch SET state = 2, state_reason = '', missing_minor = NULL, attempt = attempt + 1 WHERE batch_id = $1
+UPDATE batch SET state = 2, state_reason = '', missing_minor = NULL, attempt = attempt + 1, gold_most = $2
+WHERE batch_id = $1
 """
 
 
@@ -46,8 +47,9 @@ async def open_batch(tx: Transaction, batch_id: UUID) -> None:
     if batch["rate"] is None:
         raise TierUnknown
     price = money.price(batch["rate"], batch["expected_seconds"])
-    cost = worst_case(batch["tasks"], batch["max_answers"], price, batch["fee_basis_points"], money.share)
-    await tx.execute(_VALIDATING, batch_id)
+    gold = most_gold(batch["tasks"], batch["max_answers"], batch["gold_items"])
+    cost = worst_case(batch["tasks"], batch["max_answers"], price, batch["fee_basis_points"], money.share, gold)
+    await tx.execute(_VALIDATING, batch_id, gold)
     tx.emit(_request(batch, cost))
 
 

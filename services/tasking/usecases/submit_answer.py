@@ -14,9 +14,8 @@ import asyncpg
 from preceptor.tasking.v1 import events_pb2
 from preceptor.work.v1 import work_pb2
 
-from chassis.contract.work import answer_fits
+from chassis.contract.answers import check_answer, questions_of
 from chassis.db import Transaction
-from chassis.errors import InvalidArgument
 from chassis.ids import new_id
 from services.tasking.domain.lease import AnswerWindowClosed, Seats, SlotState, Taken, check_submittable, place_late
 from services.tasking.settings import TaskingSettings
@@ -25,7 +24,7 @@ from services.tasking.usecases.slots import hold_of, lock_slot
 _OPEN = 3  # of BatchState
 _AVAILABLE = 2  # of TaskState
 
-_PAYLOAD = "SELECT payload FROM task WHERE task_id = $1"
+_ASKED = "SELECT payload, gold_key FROM task WHERE task_id = $1"
 
 _LOCK_TASK = """
 SELECT seats_taken, answers_wanted, surplus_taken, state FROM task WHERE task_id = $1 FOR UPDATE
@@ -48,24 +47,6 @@ VALUES ($3, $1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12 + $13::interval)
 """
 
 
-class AnswerTypeMismatch(InvalidArgument):
-    """The answer is not of the task's type."""
-
-    reason = "ANSWER_TYPE_MISMATCH"
-
-
-class JustificationTooShort(InvalidArgument):
-    """The task asks for a longer justification."""
-
-    reason = "JUSTIFICATION_TOO_SHORT"
-
-
-class CriterionUnknown(InvalidArgument):
-    """The answer compares by a criterion that the task does not name, or twice by the same one."""
-
-    reason = "CRITERION_UNKNOWN"
-
-
 @dataclass(frozen=True, slots=True)
 class Submission:
     """An answer as it is handed in."""
@@ -80,12 +61,13 @@ class Submission:
 async def submit_answer(tx: Transaction, submission: Submission, settings: TaskingSettings) -> tuple[UUID, bool]:
     """Takes the answer; returns its id and whether it is surplus.
 
-    Raises `NotYours`, `WrongFencingToken`, `LeaseEnded`, `AnswerWindowClosed`, `AnswerTypeMismatch`,
-    `JustificationTooShort` or `CriterionUnknown`.
+    Raises `NotYours`, `WrongFencingToken`, `LeaseEnded`, `AnswerWindowClosed`, or why the answer does not fit what was
+    asked (`chassis.contract.answers`).
     """
     slot = await lock_slot(tx, submission.slot_id, submission.expert_id)
     in_time = check_submittable(hold_of(slot), submission.fencing_token, settings.late_grace)
-    _check_answer(await tx.fetchval(_PAYLOAD, slot["task_id"]), submission.answer)
+    [task] = await tx.fetch(_ASKED, slot["task_id"])
+    check_answer(asked := work_pb2.Payload.FromString(task["payload"]), submission.answer)
     taken = Taken.IN_TIME if in_time else await _take_late(tx, slot)
     answer_id = new_id()
     surplus = taken is Taken.SURPLUS
@@ -105,23 +87,13 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
         slot["now"],
         settings.review_deadline,
     )
-    tx.emit(_event(slot, submission, answer_id, surplus))
+    event = _event(slot, submission, answer_id, surplus)
+    event.questions.CopyFrom(questions_of(asked))
+    if task["gold_key"] is not None:
+        event.kind = work_pb2.ANSWER_KIND_GOLD
+        event.gold_key.CopyFrom(work_pb2.Answer.FromString(task["gold_key"]))
+    tx.emit(event)
     return answer_id, surplus
-
-
-def _check_answer(payload: bytes, answer: work_pb2.Answer) -> None:
-    """Whether the answer fits what was asked, beyond the rules on its own fields."""
-    asked = work_pb2.Payload.FromString(payload)
-    if not answer_fits(asked, answer):
-        raise AnswerTypeMismatch(field="answer")
-    least = asked.pairwise_preference.min_justification_chars
-    if len(answer.pairwise_preference.justification.strip()) < least:
-        raise JustificationTooShort(field="answer.pairwise_preference.justification", least=str(least))
-    unasked = set(asked.pairwise_preference.criteria)
-    for place, compared in enumerate(answer.pairwise_preference.criteria):
-        if compared.criterion not in unasked:
-            raise CriterionUnknown(field=f"answer.pairwise_preference.criteria[{place}].criterion")
-        unasked.remove(compared.criterion)
 
 
 async def _take_late(tx: Transaction, slot: asyncpg.Record) -> Taken:
@@ -145,7 +117,7 @@ async def _take_late(tx: Transaction, slot: asyncpg.Record) -> Taken:
 
 
 def _event(slot: asyncpg.Record, submission: Submission, answer_id: UUID, surplus: bool) -> events_pb2.AnswerSubmitted:
-    """The event, with all that scoring and payouts need."""
+    """The event of an answer that is work; what it was asked is still to be added."""
     event = events_pb2.AnswerSubmitted(
         answer_id=str(answer_id),
         slot_id=str(slot["slot_id"]),
@@ -169,6 +141,7 @@ def _event(slot: asyncpg.Record, submission: Submission, answer_id: UUID, surplu
         ),
         time_spent=submission.time_spent,
         surplus=surplus,
+        kind=work_pb2.ANSWER_KIND_WORK,
     )
     submitted: datetime = slot["now"]
     event.submit_time.FromDatetime(submitted)

@@ -37,10 +37,11 @@ FROM batch b JOIN project p USING (project_id) WHERE b.batch_id = $1 FOR UPDATE 
 
 _INSERT = """
 INSERT INTO task (task_id, batch_id, project_id, vendor_id, answers_wanted,
-                  position, item_key, payload, payload_hash, priority)
-SELECT new.task_id, $1, $2, $3, $4, new.position, new.item_key, new.payload, new.payload_hash, new.priority
-FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::bytea[], $10::smallint[])
-     AS new (task_id, position, item_key, payload, payload_hash, priority)
+                  position, item_key, payload, payload_hash, priority, kind, gold_key)
+SELECT new.task_id, $1, $2, $3, $4, new.position, new.item_key, new.payload, new.payload_hash, new.priority,
+       CASE WHEN new.gold_key IS NULL THEN 1 ELSE 2 END, new.gold_key
+FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::bytea[], $10::smallint[], $11::bytea[])
+     AS new (task_id, position, item_key, payload, payload_hash, priority, gold_key)
 ON CONFLICT (batch_id, item_key) DO NOTHING
 RETURNING item_key
 """
@@ -48,7 +49,8 @@ RETURNING item_key
 _KNOWN = "SELECT item_key, payload_hash FROM task WHERE batch_id = $1 AND item_key = ANY($2)"
 
 _COUNT = """
-UPDATE batch SET tasks = tasks + $2, last_chunk = greatest(last_chunk, $3) WHERE batch_id = $1
+UPDATE batch SET tasks = tasks + $2, gold_items = gold_items + $3, last_chunk = greatest(last_chunk, $4)
+WHERE batch_id = $1
 """
 
 
@@ -69,6 +71,8 @@ class NewTask:
     payload: bytes
     payload_hash: bytes
     priority: int
+    gold_key: bytes | None = None
+    """The serialized answer that makes it a gold item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,8 @@ async def store_chunk(tx: Transaction, batch_id: UUID, sequence: int, tasks: Seq
     known = dict.fromkeys(accepted, b"")
     if rest := first.keys() - known.keys():
         known |= {row["item_key"]: row["payload_hash"] for row in await tx.fetch(_KNOWN, batch_id, list(rest))}
-    await tx.execute(_COUNT, batch_id, len(accepted), sequence)
+    gold = sum(first[key].gold_key is not None for key in accepted)
+    await tx.execute(_COUNT, batch_id, len(accepted) - gold, gold, sequence)
     # What this chunk itself added is compared with its first appearance in the chunk.
     hashes = {key: hash_ or first[key].payload_hash for key, hash_ in known.items()}
     conflicts = [task for task in tasks if task.payload_hash != hashes[task.item_key]]
@@ -127,5 +132,6 @@ async def _insert(
         [task.payload for task in tasks],
         [task.payload_hash for task in tasks],
         [task.priority for task in tasks],
+        [task.gold_key for task in tasks],
     )
     return [row["item_key"] for row in rows]

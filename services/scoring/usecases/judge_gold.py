@@ -1,0 +1,93 @@
+"""Judges answers to gold tasks at once: against their keys, without votes; tells it and gives what records gain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from preceptor.scoring.v1 import events_pb2
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Question
+
+from chassis.db import Transaction
+from services.scoring.aggregation import aggregator_for
+from services.scoring.aggregation.aggregator import Stated
+from services.scoring.domain.gold import Compared, gold_record, judge_gold
+from services.scoring.usecases.tell import to_judgement
+from services.scoring.usecases.write_records import RecordChange
+
+_WRITE = """
+INSERT INTO gold_answer (answer_id, task_id, vendor_id, expert_id, correct, total, submitted_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::double precision[], $6::double precision[],
+                     $7::timestamptz[])
+ON CONFLICT DO NOTHING
+RETURNING answer_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldAnswer:
+    """An answer to a gold task, with what its key says."""
+
+    answer_id: UUID
+    task_id: UUID
+    vendor_id: UUID
+    expert_id: UUID
+    task_type: int
+    domain: int
+    questions: Sequence[Question]
+    stated: Sequence[Stated]
+    key: Sequence[Stated]
+    submitted_at: datetime
+
+
+async def judge(tx: Transaction, answers: Sequence[GoldAnswer]) -> list[RecordChange]:
+    """Writes the answers that are new and emits TaskScored for each; returns what records gain by them."""
+    if not answers:
+        return []
+    compared = {answer.answer_id: _compare(answer) for answer in answers}
+    records = [gold_record(compared[answer.answer_id]) for answer in answers]
+    rows = await tx.fetch(
+        _WRITE,
+        [answer.answer_id for answer in answers],
+        [answer.task_id for answer in answers],
+        [answer.vendor_id for answer in answers],
+        [answer.expert_id for answer in answers],
+        [record.correct for record in records],
+        [record.total for record in records],
+        [answer.submitted_at for answer in answers],
+    )
+    new = {row["answer_id"] for row in rows}
+    fresh = {answer.answer_id: answer for answer in answers if answer.answer_id in new}.values()
+    tx.emit(*(_event(answer, compared[answer.answer_id]) for answer in fresh))
+    return [
+        RecordChange(answer.expert_id, answer.task_type, answer.domain, gold_record(compared[answer.answer_id]))
+        for answer in fresh
+    ]
+
+
+def _compare(answer: GoldAnswer) -> list[Compared]:
+    """Each question that the key answers."""
+    aggregator = aggregator_for(answer.task_type)
+    compared = []
+    for question, stated, known in zip(answer.questions, answer.stated, answer.key, strict=True):
+        if known.label is not None:
+            words = aggregator.labels(question)
+            right = stated.label is not None and aggregator.right(question, stated.label, known.label)
+            said = None if stated.label is None else words[stated.label]
+            compared.append(Compared(question.id, said, words[known.label], right))
+    return compared
+
+
+def _event(answer: GoldAnswer, compared: Sequence[Compared]) -> events_pb2.TaskScored:
+    """A gold task has one answer and is done with it. It has no result, so no confidence in one."""
+    return events_pb2.TaskScored(
+        task_id=str(answer.task_id),
+        version=1,
+        answers_seen=1,
+        answers_wanted=1,
+        verdict=events_pb2.VERDICT_RESOLVED,
+        kind=ANSWER_KIND_GOLD,
+        judgements=[to_judgement(judge_gold(answer.answer_id, compared))],
+    )
