@@ -11,7 +11,8 @@ from rich.console import Console
 
 from deploy.local.edge import EdgeOptions
 from deploy.local.main_job.display import shown
-from deploy.local.main_job.job import POLICY, Outcome, run_main_job
+from deploy.local.main_job.job import POLICY, run_main_job
+from deploy.local.main_job.outcome import Outcome
 from deploy.local.main_job.report import print_report, write_report
 from deploy.local.paths import LOCAL
 from deploy.local.platform import Platform, start_platform

@@ -63,13 +63,18 @@ class Platform:
         addresses = {name: running.address for name, running in self.services.items()}
         self._edge = await start_edge(self.supervisor, home, addresses, jwks, options)
 
+    @property
+    def topic_prefix(self) -> str:
+        """What is put before the names of this platform's topics."""
+        return self.settings["tasking"]["PRECEPTOR_KAFKA_TOPIC_PREFIX"]
+
     def describe(self) -> dict[str, object]:
         """Where everything is, without secrets: what `preceptor status` reads."""
         return {
             "services": {name: running.address for name, running in self.services.items()},
             "edge": {"url": self.edge.url, "admin": self.edge.admin},
             "kafka": {"description": self.backends.kafka_description, "bootstrap": self.backends.kafka_bootstrap},
-            "topic_prefix": self.settings["tasking"]["PRECEPTOR_KAFKA_TOPIC_PREFIX"],
+            "topic_prefix": self.topic_prefix,
             "postgres": {"description": self.backends.postgres_description},
             "provider": self.provider.url,
         }

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.main_job.job import POLICY, Outcome, Progress, run_main_job
+from deploy.local.main_job.job import POLICY, run_main_job
+from deploy.local.main_job.outcome import SILENT, Outcome
 from deploy.local.platform import Platform, start_platform
 from deploy.local.stack import Backends
 from tests.support.bus import Bus
@@ -34,7 +35,3 @@ async def main_job_done(backends: Backends, home: Path, prefix: str) -> AsyncIte
         outcome = Outcome()
         await run_main_job(platform, 7, SILENT, outcome)
         yield DoneJob(platform, outcome, Bus(backends.kafka_bootstrap, prefix))
-
-
-SILENT = Progress(lambda _: None, lambda _: None, lambda _: None)
-"""Shows nothing."""

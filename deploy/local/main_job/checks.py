@@ -42,14 +42,14 @@ def claims_are_unique(replies: Iterable[ClaimReply]) -> tuple[Check, int]:
     return Check("no_double_assignment", double == 0, detail), double
 
 
-async def decided_credits(tasking: asyncpg.Connection[asyncpg.Record], batch_id: UUID) -> dict[UUID, int]:
-    """What each expert is owed for a batch, in minor units: decided answers times the terms of their slots."""
+async def decided_credits(tasking: asyncpg.Connection[asyncpg.Record], batches: Iterable[UUID]) -> dict[UUID, int]:
+    """What each expert is owed for batches, in minor units: decided answers times the terms of their slots."""
     rows = await tasking.fetch(
         """
         SELECT a.expert_id, a.payable_basis_points, s.price_minor
-        FROM answer a JOIN slot s USING (slot_id) WHERE a.batch_id = $1 AND a.decision_version > 0
+        FROM answer a JOIN slot s USING (slot_id) WHERE a.batch_id = ANY ($1) AND a.decision_version > 0
         """,
-        batch_id,
+        list(batches),
     )
     owed: Counter[UUID] = Counter()
     for row in rows:
@@ -132,6 +132,30 @@ async def provider_transfers(url: str, token: str, destinations: set[str]) -> di
                 for transfer in page
                 if transfer["state"] == "paid" and transfer["destination"] in destinations
             }
+
+
+async def held_by_reason(payouts: asyncpg.Connection[asyncpg.Record], experts: Iterable[UUID]) -> dict[str, int]:
+    """What is held of the experts' money now, in minor units, by the reasons that stand; a line counts for each."""
+    rows = await payouts.fetch(
+        """
+        SELECT h.reason, sum(e.amount - e.taken_back)::bigint AS minor FROM earning e JOIN hold h ON h.earning_id = e.id
+        WHERE e.expert_id = ANY ($1) AND e.state = 'HELD' AND h.released_at IS NULL GROUP BY 1 ORDER BY 1
+        """,
+        list(experts),
+    )
+    return {row["reason"]: row["minor"] for row in rows}
+
+
+async def gold_failures(tasking: asyncpg.Connection[asyncpg.Record], batches: Iterable[UUID]) -> dict[UUID, int]:
+    """How many gold items each expert got wrong."""
+    rows = await tasking.fetch(
+        """
+        SELECT a.expert_id, count(*) AS failed FROM rejection_case c JOIN answer a USING (answer_id)
+        WHERE a.batch_id = ANY ($1) AND c.ground = 'GOLD_FAILED' GROUP BY 1
+        """,
+        list(batches),
+    )
+    return {row["expert_id"]: row["failed"] for row in rows}
 
 
 def same_money(name: str, ours: Mapping[str, object], theirs: Mapping[str, object], what: str) -> Check:

@@ -1,4 +1,4 @@
-"""What a simulated expert does: registers, waits to be verified, works, and looks at the money."""
+"""What a simulated expert does: registers, is verified, works by their habit, and looks at the money."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ import random
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import uuid4
 
+import grpc
 from google.type.money_pb2 import Money
 from preceptor.identity.v1 import account_pb2, account_pb2_grpc
 from preceptor.payouts.v1 import earning_pb2, earning_pb2_grpc
 from preceptor.tasking.v1 import work_pb2, work_pb2_grpc
-from preceptor.work.v1 import pairwise_preference_pb2
 from preceptor.work.v1 import work_pb2 as work
 
 from clients.session import Session
+from deploy.local.examples import Example, Label, answer_of
+from deploy.local.main_job.opinions import WHY, opinion
+from deploy.local.main_job.people import Habit, Person
 from deploy.local.main_job.staff import CURRENCY
+from deploy.local.main_job.waiting import reason_of, until
 
-Truths = Mapping[str, pairwise_preference_pb2.Side.ValueType]
-"""Text of response A -> the better side: what a person who knows the subject would see."""
+Known = Mapping[bytes, Example]
+"""Payload -> example: what a person who knows the subject can see of a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,87 +38,146 @@ class ClaimReply:
     fencing_token: int
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer whose hand-in was acknowledged, as the expert's own log keeps it."""
+
+    answer: str
+    item_key: str
+    labels: Mapping[str, Label]
+    surplus: bool
+    late: bool
+
+
 @dataclass(slots=True)
 class Expert:
-    """A person with a skill: the probability of seeing what is right."""
+    """A person at work, with their own log."""
 
     session: Session
     name: str
-    skill: float
+    person: Person
     chance: random.Random
     claims: list[ClaimReply] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
-    """Names of the answers whose hand-in was acknowledged."""
+    given: list[Given] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Reasons of refused hand-ins."""
+    lapsed: int = 0
+    """Leases that were let run out."""
+
+    @property
+    def id(self) -> str:
+        """The expert's id, without the collection's name."""
+        return self.name.removeprefix("experts/")
+
+    @property
+    def destination(self) -> str:
+        """Where the money goes."""
+        return f"acct_{self.name[-12:]}"
 
 
-async def register(addresses: Mapping[str, str], who: str, skill: float, seed: int) -> Expert:
+async def register(addresses: Mapping[str, str], person: Person, run: str, seed: int) -> Expert:
     """Registers and signs in."""
     session = Session(addresses)
-    email, password = f"{who}@experts.example", secrets.token_urlsafe(16)
+    who, password = f"expert-{person.number}-{run}", secrets.token_urlsafe(16)
+    email = f"{who}@experts.example"
     request = account_pb2.RegisterExpertRequest(email=email, password=password, display_name=who, locales=["en"])
-    registered = await account_pb2_grpc.AccountServiceStub(session.channel("identity")).RegisterExpert(request)
-    await session.sign_in(email, password)
-    return Expert(session, registered.expert, skill, random.Random(seed))  # noqa: S311 - a simulation
+
+    async def let_in() -> str | None:
+        # Thirty people at once are more than the service hashes passwords for: it asks some to come again.
+        try:
+            accounts = account_pb2_grpc.AccountServiceStub(session.channel("identity"))
+            return (await accounts.RegisterExpert(request)).expert
+        except grpc.aio.AioRpcError as error:
+            _check_busy(error)
+            return None
+
+    async def signed_in() -> bool | None:
+        try:
+            await session.sign_in(email, password)
+        except grpc.aio.AioRpcError as error:
+            _check_busy(error)
+            return None
+        return True
+
+    expert = await until(f"{who} is registered", let_in, every=0.3)
+    await until(f"{who} is signed in", signed_in, every=0.3)
+    return Expert(session, expert, person, random.Random(seed * 1000 + person.number))  # noqa: S311 - a simulation
+
+
+def _check_busy(error: grpc.aio.AioRpcError) -> None:
+    if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+        raise error
 
 
 async def set_instrument(expert: Expert) -> None:
     """Says where the money goes."""
     request = earning_pb2.SetInstrumentRequest(
-        expert=expert.name,
-        destination=f"acct_{expert.name[-12:]}",
-        currency=CURRENCY,
-        request_id=str(uuid4()),
+        expert=expert.name, destination=expert.destination, currency=CURRENCY, request_id=str(uuid4())
     )
     earnings = earning_pb2_grpc.EarningServiceStub(expert.session.channel("payouts"))
     await earnings.SetInstrument(request, metadata=await expert.session.auth())
 
 
-async def work_until(expert: Expert, project: str, truths: Truths, done: asyncio.Event) -> None:
-    """Claims, drafts and answers until `done` is set."""
+async def work_until(expert: Expert, known: Known, done: asyncio.Event) -> None:
+    """Claims and answers whatever the expert qualifies for, until `done` is set."""
     stub = work_pb2_grpc.WorkServiceStub(expert.session.channel("tasking"))
     while not done.is_set():
-        request = work_pb2.ClaimTaskRequest(project=project, request_id=str(uuid4()))
+        request = work_pb2.ClaimTaskRequest(request_id=str(uuid4()))
         reply = await stub.ClaimTask(request, metadata=await expert.session.auth())
         if not reply.HasField("lease"):
-            await asyncio.sleep(min(0.1, reply.retry_after.ToTimedelta().total_seconds()))
+            await asyncio.sleep(min(0.25, reply.retry_after.ToTimedelta().total_seconds()))
             continue
         lease = reply.lease
         expert.claims.append(ClaimReply(expert.name, lease.task, lease.slot, lease.fencing_token))
-        await _answer(expert, stub, lease, truths)
+        await _serve(expert, stub, lease, known[lease.payload.SerializeToString(deterministic=True)])
 
 
-async def _answer(
-    expert: Expert, stub: work_pb2_grpc.WorkServiceAsyncStub, lease: work_pb2.Lease, truths: Truths
+async def _serve(
+    expert: Expert, stub: work_pb2_grpc.WorkServiceAsyncStub, lease: work_pb2.Lease, example: Example
 ) -> None:
-    """Saves a draft, thinks, and hands in."""
-    answer = _opinion(expert, lease, truths)
-    draft = work_pb2.SaveDraftRequest(slot=lease.slot, fencing_token=lease.fencing_token, draft=answer)
-    await stub.SaveDraft(draft, metadata=await expert.session.auth())
-    await asyncio.sleep(expert.chance.uniform(0.02, 0.08))
-    spent = work.TimeSpent(active_seconds=expert.chance.randint(90, 240), idle_seconds=expert.chance.randint(0, 20))
+    """Works on a lease as the person's habit is: once each, a lapse and a late hand-in."""
+    habit, first = expert.person.habit, expert.lapsed == 0
+    if first and habit in (Habit.LAPSING, Habit.LATE):
+        expert.lapsed += 1
+        left = lease.expire_time.ToDatetime(tzinfo=UTC) - datetime.now(UTC)
+        await asyncio.sleep(left.total_seconds() + 0.3)
+        if habit is Habit.LAPSING:
+            return
+    labels = opinion(expert.person, example.payload, example.truth, example.item_key, expert.chance)
+    answer = answer_of(example.payload, labels, WHY)
+    if habit is Habit.CAREFUL:
+        draft = work_pb2.SaveDraftRequest(slot=lease.slot, fencing_token=lease.fencing_token, draft=answer)
+        await stub.SaveDraft(draft, metadata=await expert.session.auth())
+    if habit is not Habit.SPAMMER:
+        await asyncio.sleep(expert.chance.uniform(0.02, 0.1))
+    await _hand_in(
+        expert, stub, lease, answer, Given("", example.item_key, labels, False, first and habit is Habit.LATE)
+    )
+
+
+async def _hand_in(
+    expert: Expert,
+    stub: work_pb2_grpc.WorkServiceAsyncStub,
+    lease: work_pb2.Lease,
+    answer: work.Answer,
+    given: Given,
+) -> None:
+    seconds = 5 if expert.person.habit is Habit.SPAMMER else expert.chance.randint(90, 240)
     request = work_pb2.SubmitAnswerRequest(
         slot=lease.slot,
         fencing_token=lease.fencing_token,
         answer=answer,
-        time_spent=spent,
+        time_spent=work.TimeSpent(active_seconds=seconds, idle_seconds=expert.chance.randint(0, 20)),
         request_id=str(uuid4()),
     )
-    taken = await stub.SubmitAnswer(request, metadata=await expert.session.auth())
-    expert.answers.append(taken.answer)
-
-
-def _opinion(expert: Expert, lease: work_pb2.Lease, truths: Truths) -> work.Answer:
-    """What the expert thinks: right with the probability of the skill, else the other side."""
-    truth = truths[lease.payload.pairwise_preference.response_a]
-    right = expert.chance.random() < expert.skill
-    strength = expert.chance.choice([1, 2, 3])
-    side = 1 if (truth == pairwise_preference_pb2.SIDE_B) == right else -1
-    return work.Answer(
-        pairwise_preference=pairwise_preference_pb2.PairwisePreferenceAnswer(
-            preference=side * strength,
-            justification="One of the two would mislead the reader; the other can be acted on.",
-        )
-    )
+    try:
+        taken = await stub.SubmitAnswer(request, metadata=await expert.session.auth())
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+            raise
+        expert.refused.append(reason_of(error))
+        return
+    expert.given.append(Given(taken.answer, given.item_key, given.labels, taken.surplus, given.late))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +189,11 @@ class Balance:
     in_transit: int
     paid: int
 
+    @property
+    def settled(self) -> bool:
+        """Whether all of it has arrived."""
+        return self.held == self.available == self.in_transit == 0
+
 
 async def balance(expert: Expert) -> Balance:
     """The expert's balances."""
@@ -132,6 +201,13 @@ async def balance(expert: Expert) -> Balance:
     earnings = earning_pb2_grpc.EarningServiceStub(expert.session.channel("payouts"))
     reply = await earnings.GetBalance(request, metadata=await expert.session.auth())
     return Balance(_minor(reply.held), _minor(reply.available), _minor(reply.in_transit), _minor(reply.paid))
+
+
+async def earnings_of(expert: Expert) -> list[earning_pb2.Earning]:
+    """The expert's pay lines, the newest first."""
+    request = earning_pb2.ListEarningsRequest(parent=expert.name, page_size=20)
+    earnings = earning_pb2_grpc.EarningServiceStub(expert.session.channel("payouts"))
+    return list((await earnings.ListEarnings(request, metadata=await expert.session.auth())).earnings)
 
 
 def _minor(money: Money) -> int:

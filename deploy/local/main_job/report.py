@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.main_job.job import Outcome
+from deploy.local.main_job.outcome import Outcome
 from deploy.local.main_job.staff import CURRENCY
 from deploy.local.stack import Backends
 
@@ -20,25 +21,15 @@ def write_report(path: Path, outcome: Outcome, backends: Backends, seed: int, er
 
 
 def _report(outcome: Outcome, backends: Backends, seed: int, error: str) -> dict[str, object]:
-    batch = outcome.batch
     checks = [check.as_json() for check in outcome.checks]
     if error:
         checks.append({"name": "ran_to_the_end", "ok": False, "detail": error})
     return {
-        "tasks": batch.tasks,
-        "answers": batch.answers,
-        "answers_per_task": round(batch.answers / batch.tasks, 2) if batch.tasks else 0.0,
-        "accuracy": outcome.accuracy,
-        "resolved": batch.resolved,
-        "unresolved": batch.unresolved,
-        "double_assignments": outcome.double_assignments,
-        "ledger_balanced": outcome.ledger_balanced,
-        "currency": CURRENCY,
-        "earned_minor": outcome.earned_minor,
-        "paid_minor": sum(balance.paid for balance in outcome.balances),
-        "held_minor": sum(balance.held for balance in outcome.balances),
-        "provider_transfers": outcome.provider_transfers,
-        "experts_paid": sum(balance.paid > 0 for balance in outcome.balances),
+        **_answers(outcome),
+        "events_published": outcome.traffic.published,
+        "events_duplicated": outcome.traffic.duplicated,
+        "dead_letters": outcome.traffic.dead_letters,
+        **_money(outcome),
         "kafka": backends.kafka_description,
         "postgres": backends.postgres_description,
         "seed": seed,
@@ -47,27 +38,81 @@ def _report(outcome: Outcome, backends: Backends, seed: int, error: str) -> dict
     }
 
 
+def _answers(outcome: Outcome) -> dict[str, object]:
+    tasks, answers = outcome.total(lambda b: b.tasks), outcome.total(lambda b: b.answers)
+    gold = outcome.total(lambda b: b.gold_tasks)
+    return {
+        "tasks": tasks,
+        "answers": answers,
+        "answers_per_task": round((answers - gold) / tasks, 2) if tasks else 0.0,
+        "accuracy": round(outcome.accuracy.consensus, 4),
+        "majority_accuracy": round(outcome.accuracy.majority, 4),
+        "resolved": outcome.total(lambda b: b.resolved),
+        "unresolved": outcome.total(lambda b: b.unresolved),
+        "gold_tasks": gold,
+        "surplus": sum(given.surplus for expert in outcome.experts for given in expert.given),
+        "double_assignments": outcome.double_assignments,
+    }
+
+
+def _money(outcome: Outcome) -> dict[str, object]:
+    return {
+        "ledger_balanced": outcome.ledger_balanced,
+        "currency": CURRENCY,
+        "earned_minor": outcome.earned_minor,
+        "paid_minor": sum(balance.paid for balance in outcome.balances),
+        "held_minor": sum(balance.held for balance in outcome.balances),
+        "held_by_reason": outcome.held_by_reason,
+        "payouts": outcome.payouts,
+        "provider_transfers": outcome.provider_transfers,
+        "experts_paid": sum(balance.paid > 0 for balance in outcome.balances),
+    }
+
+
 def print_report(console: Console, outcome: Outcome) -> None:
     """Shows what came out."""
     console.print(_results(outcome))
-    console.print(_money(outcome))
+    console.print(_people(outcome))
+    console.print(_pay_lines(outcome))
     for check in outcome.checks:
-        console.print(
-            f"  {'[green]ok[/]  ' if check.ok else '[red]FAIL[/]'}  {check.name}: {check.detail}", highlight=False
-        )
+        mark = "[green]ok[/]  " if check.ok else "[red]FAIL[/]"
+        console.print(f"  {mark}  {check.name}: {check.detail}", highlight=False, soft_wrap=True)
 
 
 def _results(outcome: Outcome) -> Table:
-    title = f"Results: {outcome.batch.answers} answers to {outcome.batch.tasks} tasks, {outcome.accuracy:.0%} right"
-    table = Table("task", "preferred", "confidence", "answers", title=title, title_justify="left")
-    for result in outcome.results:
-        side = {1: "A", 2: "tie", 3: "B"}.get(result.result.pairwise_preference.preferred, "-")
-        table.add_row(result.item_key, side, f"{result.confidence:.3f}", str(result.answers))
+    """By kind of task: how many, how sure, on how many answers."""
+    found = outcome.accuracy
+    majority = f"a majority of the same answers {found.majority:.1%}"
+    title = f"{found.consensus:.1%} of {found.questions} questions right; {majority}"
+    table = Table("task type", "tasks", "resolved", "confidence", "answers a task", title=title, title_justify="left")
+    kinds = Counter(str(result.result.WhichOneof("type")) for result in outcome.results)
+    for kind, tasks in kinds.items():
+        of_kind = [result for result in outcome.results if result.result.WhichOneof("type") == kind]
+        sure = sum(result.confidence for result in of_kind) / tasks
+        answers = sum(result.answers for result in of_kind) / tasks
+        resolved = sum(result.state == 3 for result in of_kind)
+        table.add_row(kind, str(tasks), str(resolved), f"{sure:.3f}", f"{answers:.1f}")
     return table
 
 
-def _money(outcome: Outcome) -> Table:
-    table = Table("expert", "answers", f"paid ({CURRENCY})", title="Money", title_justify="left")
-    for expert, balance in zip(outcome.experts, outcome.balances, strict=False):
-        table.add_row(expert.name[-12:], str(len(expert.answers)), f"{balance.paid / 100:.2f}")
+def _people(outcome: Outcome) -> Table:
+    table = Table(
+        "expert", "habit", "answers", "gold failed", f"paid ({CURRENCY})", title="People", title_justify="left"
+    )
+    rows = sorted(zip(outcome.experts, outcome.balances, strict=False), key=lambda row: row[0].person.number)
+    for expert, balance in rows[:14]:
+        failed = outcome.gold_failures.get(expert.id, 0)
+        paid = f"{balance.paid / 100:.2f}"
+        table.add_row(expert.name[-12:], expert.person.habit.name.lower(), str(len(expert.given)), str(failed), paid)
+    if len(rows) > 14:
+        rest = rows[14:]
+        table.add_row("...", f"{len(rest)} more", "", "", f"{sum(b.paid for _, b in rest) / 100:.2f}")
+    return table
+
+
+def _pay_lines(outcome: Outcome) -> Table:
+    table = Table("answer", "amount", "payout", title="The last pay lines of the busiest expert", title_justify="left")
+    for line in outcome.pay_lines[:5]:
+        amount = f"{line.amount.units}.{line.amount.nanos // 10_000_000:02d} {line.amount.currency_code}"
+        table.add_row(line.answer[-12:], amount, line.payout[-12:])
     return table

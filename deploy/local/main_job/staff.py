@@ -35,6 +35,7 @@ class Staff:
     admin: Session
     finance: Session
     reviewer: Session
+    quality: Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,11 @@ class NewVendor:
 
 
 async def hire(admin: Session, addresses: Mapping[str, str], run: str) -> Staff:
-    """Makes and signs in a finance person and a credential reviewer."""
+    """Makes and signs in a finance person, a credential reviewer and a quality reviewer."""
     finance = await _member(admin, addresses, f"finance-{run}", account_pb2.STAFF_ROLE_FINANCE)
     reviewer = await _member(admin, addresses, f"reviewer-{run}", account_pb2.STAFF_ROLE_CREDENTIAL_REVIEWER)
-    return Staff(admin, finance, reviewer)
+    quality = await _member(admin, addresses, f"quality-{run}", account_pb2.STAFF_ROLE_QUALITY_REVIEWER)
+    return Staff(admin, finance, reviewer, quality)
 
 
 async def _member(

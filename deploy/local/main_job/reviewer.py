@@ -1,0 +1,31 @@
+"""What the quality reviewer does: decides the cases that failed gold items open."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+from preceptor.tasking.v1 import review_pb2, review_pb2_grpc
+
+from clients.session import Session
+
+_HALF = 5_000
+_REASON = (
+    "The answer to a task whose right answer is known is wrong in most of its questions, as the evidence lists. "
+    "Half of the price is paid for the time; please read the instructions again. You may appeal this decision."
+)
+
+
+async def review_until(reviewer: Session, done: asyncio.Event) -> int:
+    """Decides open cases until `done` is set; returns how many."""
+    stub, decided = review_pb2_grpc.ReviewServiceStub(reviewer.channel("tasking")), 0
+    while not done.is_set():
+        page = await stub.ListCases(review_pb2.ListCasesRequest(page_size=50), metadata=await reviewer.auth())
+        for case in page.cases:
+            ruling = review_pb2.DecideCaseRequest(
+                name=case.name, payable_basis_points=_HALF, ground=case.ground, reason=_REASON, request_id=str(uuid4())
+            )
+            await stub.DecideCase(ruling, metadata=await reviewer.auth())
+            decided += 1
+        await asyncio.sleep(0.2)
+    return decided

@@ -1,0 +1,94 @@
+"""Whether the main job came out right: everything recomputed from the databases, the experts' logs, the provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+
+from deploy.local.main_job import checks
+from deploy.local.main_job.checks import Check
+from deploy.local.main_job.outcome import Outcome
+from deploy.local.platform import Platform
+
+_LEAST_PAID = 20
+_MOST_BELOW_MAJORITY = 0.02
+
+
+async def check_outcome(platform: Platform, outcome: Outcome) -> None:
+    """Fills the outcome's figures and checks."""
+    unique, outcome.double_assignments = checks.claims_are_unique(r for e in outcome.experts for r in e.claims)
+    money = await _money(platform, outcome)
+    outcome.ledger_balanced = all(check.ok for check in money)
+    outcome.checks = [unique, *money, *_work(outcome), *_people(outcome)]
+
+
+async def _money(platform: Platform, outcome: Outcome) -> list[Check]:
+    """Tasking's decisions, the journal and the provider's own list against each other."""
+    ids = [UUID(expert.id) for expert in outcome.experts]
+    batches = [UUID(batch.name.removeprefix("batches/")) for batch in outcome.batches]
+    async with _database(platform, "tasking") as tasking:
+        owed = await checks.decided_credits(tasking, batches)
+        outcome.gold_failures = _text(await checks.gold_failures(tasking, batches))
+    async with _database(platform, "payouts") as payouts:
+        credited = await checks.journal_credits(payouts, ids)
+        folds = await checks.balances_are_folds(payouts)
+        ours = await checks.settled_payouts(payouts, ids)
+        outcome.held_by_reason = await checks.held_by_reason(payouts, ids)
+    destinations = {expert.destination for expert in outcome.experts}
+    theirs = await checks.provider_transfers(platform.provider.url, platform.provider.token, destinations)
+    outcome.earned_minor, outcome.payouts, outcome.provider_transfers = sum(owed.values()), len(ours), len(theirs)
+    paid = {e.id: b.paid + b.held for e, b in zip(outcome.experts, outcome.balances, strict=True) if b.paid + b.held}
+    return [
+        checks.same_money("credits_are_decisions_times_terms", _text(owed), _text(credited), "experts"),
+        folds,
+        checks.same_money("provider_list_is_settled_payouts", ours, theirs, "transfers"),
+        checks.same_money("paid_is_earned_less_held", _text(owed), paid, "experts"),
+    ]
+
+
+def _work(outcome: Outcome) -> list[Check]:
+    """No answer lost, every task closed, nothing in the dead letters, results at least as good as a majority's."""
+    acknowledged = sum(len(expert.given) for expert in outcome.experts)
+    kept, tasks = outcome.total(lambda b: b.answers), outcome.total(lambda b: b.tasks)
+    resolved, unresolved = outcome.total(lambda b: b.resolved), outcome.total(lambda b: b.unresolved)
+    found = outcome.accuracy
+    figures = f"{found.consensus:.3f} against {found.majority:.3f} over {found.questions} questions of resolved tasks"
+    return [
+        Check("no_answer_is_lost", kept == acknowledged, f"{acknowledged} acknowledged, {kept} kept"),
+        Check(
+            "every_task_is_closed",
+            len(outcome.results) == tasks == resolved + unresolved,
+            f"{tasks} tasks, {resolved} resolved, {unresolved} unresolved",
+        ),
+        Check("no_dead_letters", outcome.traffic.dead_letters == 0, f"{outcome.traffic.dead_letters} dead letters"),
+        Check("as_accurate_as_a_majority", found.consensus >= found.majority - _MOST_BELOW_MAJORITY, figures),
+    ]
+
+
+def _people(outcome: Outcome) -> list[Check]:
+    """Enough people paid, and what was meant to happen to some of them did."""
+    paid = sum(balance.paid > 0 for balance in outcome.balances)
+    lapsed = sum(expert.lapsed for expert in outcome.experts)
+    late = sum(given.late for expert in outcome.experts for given in expert.given)
+    return [
+        Check("experts_are_paid", paid >= _LEAST_PAID, f"{paid} of {len(outcome.balances)}"),
+        Check("a_late_answer_is_taken", late >= 1, f"{lapsed} leases ran out, {late} answers came late and were taken"),
+    ]
+
+
+def _text(by_expert: Mapping[UUID, int]) -> dict[str, int]:
+    return {str(id_): count for id_, count in by_expert.items()}
+
+
+@asynccontextmanager
+async def _database(platform: Platform, service: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A service's database as the administrator: the checks look behind the services' backs."""
+    url, database = platform.backends.postgres_url, platform.database_name(service)
+    connection = await asyncpg.connect(url, database=database)
+    try:
+        yield connection
+    finally:
+        await connection.close()
