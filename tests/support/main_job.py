@@ -7,13 +7,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.main_job.job import POLICY, run_main_job
+from deploy.local.main_job.job import POLICY, all_examples, run_main_job
 from deploy.local.main_job.outcome import SILENT, Outcome
+from deploy.local.main_job.people import thirty_people
 from deploy.local.platform import Platform, start_platform
 from deploy.local.stack import Backends
 from tests.support.bus import Bus
 from tests.support.databases import share_passwords
 
+CAST = thirty_people(7)[7:20]
+"""Two who let leases run out, one who is late, ten careful ones."""
+EXAMPLES = [example for example in all_examples() if example.domain in (2, 3, 9, 10)]
+"""Healthcare, law, communication, technology."""
 CHEAP_HASHES = {"IDENTITY_ARGON2_MEMORY_KIB": "64"}
 
 
@@ -33,5 +38,5 @@ async def main_job_done(backends: Backends, home: Path, prefix: str) -> AsyncIte
     share_passwords(home)
     async with start_platform(backends, home, policy, prefix=prefix, partitions=3) as platform:
         outcome = Outcome()
-        await run_main_job(platform, 7, SILENT, outcome)
+        await run_main_job(platform, 7, SILENT, outcome, CAST, EXAMPLES)
         yield DoneJob(platform, outcome, Bus(backends.kafka_bootstrap, prefix))

@@ -48,12 +48,21 @@ def all_examples() -> list[Example]:
     return [example for file in files for example in read_examples(file)]
 
 
-async def run_main_job(platform: Platform, seed: int, progress: Progress, outcome: Outcome) -> None:
-    """Does the job and fills `outcome`. Raises what went wrong."""
-    run = secrets.token_hex(4)
+async def run_main_job(
+    platform: Platform,
+    seed: int,
+    progress: Progress,
+    outcome: Outcome,
+    cast: Sequence[Person] = (),
+    examples: Sequence[Example] = (),
+) -> None:
+    """Does the job and fills `outcome`; without a cast by thirty people, without examples on all that there are.
+
+    Raises what went wrong.
+    """
+    run, cast, examples = secrets.token_hex(4), cast or thirty_people(seed), examples or all_examples()
     addresses = {name: running.address for name, running in platform.services.items()}
     since = await bus.ends(platform.backends.kafka_bootstrap, platform.topic_prefix)
-    examples = all_examples()
     progress.tell("Staff signs in, takes on a vendor and publishes rates")
     async with Session(addresses) as admin, Session(addresses) as buyer:
         await admin.sign_in(ADMIN_EMAIL, platform.admin_password)
@@ -61,9 +70,10 @@ async def run_main_job(platform: Platform, seed: int, progress: Progress, outcom
         taken_on = await staff.take_on_vendor(people, f"Vendor {run}", _DEPOSIT_MINOR)
         await buyer.use_api_key(taken_on.api_key)
         work = vendor.assignments(examples)
-        progress.tell(f"30 experts register and are verified; the vendor pushes {len(work)} batches, money is reserved")
+        progress.tell(f"{len(cast)} experts register and are verified; the vendor pushes {len(work)} batches")
         outcome.experts, names = await asyncio.gather(
-            _experts(addresses, people, run, seed), vendor.push_all(buyer, taken_on.rate_card, _LEASE_SECONDS, work)
+            _experts(addresses, people, cast, run, seed),
+            vendor.push_all(buyer, taken_on.rate_card, _LEASE_SECONDS, work),
         )
         progress.tell("Experts claim, draft and answer; scoring decides when it has heard enough")
         await _work(buyer, people, names, examples, outcome, progress)
@@ -77,14 +87,16 @@ async def run_main_job(platform: Platform, seed: int, progress: Progress, outcom
     await check_outcome(platform, outcome)
 
 
-async def _experts(addresses: dict[str, str], people: staff.Staff, run: str, seed: int) -> list[Expert]:
+async def _experts(
+    addresses: dict[str, str], people: staff.Staff, cast: Sequence[Person], run: str, seed: int
+) -> list[Expert]:
     async def arrive(person: Person) -> Expert:
         expert = await register(addresses, person, run, seed)
         await staff.attest(people, expert.name, claims_of(person))
         await set_instrument(expert)
         return expert
 
-    return list(await asyncio.gather(*(arrive(person) for person in thirty_people(seed))))
+    return list(await asyncio.gather(*(arrive(person) for person in cast)))
 
 
 async def _work(
