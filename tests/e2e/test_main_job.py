@@ -7,6 +7,7 @@ from preceptor.tasking.v1 import batch_pb2
 
 from chassis.contract.events import catalogue
 from clients.cli.status import look
+from tests.support.bus import eventually
 from tests.support.main_job import EXAMPLES, DoneJob
 
 GOLD_ITEMS = sum(example.gold for example in EXAMPLES)
@@ -44,15 +45,17 @@ async def test_nothing_went_to_the_dead_letters(done_job: DoneJob) -> None:
 
 
 async def test_status_says_that_all_services_are_ready_and_have_caught_up(done_job: DoneJob) -> None:
-    found = await look(done_job.platform.describe())
+    async def caught_up() -> bool:
+        found = await look(done_job.platform.describe())
+        return {service.service for service in found if service.alive and service.ready and service.lag == 0} == {
+            "identity",
+            "tasking",
+            "scoring",
+            "payouts",
+        }
 
-    assert {service.service for service in found if service.alive and service.ready} == {
-        "identity",
-        "tasking",
-        "scoring",
-        "payouts",
-    }
-    assert {service.lag for service in found} == {0}
+    await eventually(caught_up)
+    assert await caught_up()
 
 
 @pytest.mark.parametrize("service", ["identity", "tasking", "scoring", "payouts"])
@@ -61,3 +64,20 @@ async def test_no_log_holds_an_address_a_name_or_a_token(done_job: DoneJob, serv
 
     assert "started" in log
     assert not [word for word in ("@experts.example", "acct_", "expert-0-", "eyJ") if word in log]
+
+
+async def test_one_trace_leads_from_the_handed_in_answer_to_the_money(done_job: DoneJob) -> None:
+    """The trace of an AnswerSubmitted is found again on the TaskScored, the decision and the earning of some answer."""
+    traces = {name: set[bytes]() for name in ("AnswerSubmitted", "TaskScored", "AnswersDecided", "EarningAccrued")}
+    for topic in ("tasking.task.v1", "scoring.task.v1", "payouts.earning.v1"):
+        for record in await done_job.bus.read(topic):
+            headers = dict(record.headers)
+            kind = (headers["ce_type"] or b"").decode().rpartition(".")[2]
+            traces[kind].add((headers["traceparent"] or b"").split(b"-")[1])
+
+    through = traces["AnswerSubmitted"] & traces["TaskScored"] & traces["AnswersDecided"] & traces["EarningAccrued"]
+
+    # What a person decided begins a trace of its own.
+    assert through == traces["AnswersDecided"] & traces["TaskScored"]
+    assert len(through) >= 20
+    assert traces["TaskScored"] <= traces["AnswerSubmitted"]

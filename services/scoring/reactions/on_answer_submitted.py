@@ -78,8 +78,10 @@ async def react(tx: Transaction, events: Sequence[Event[AnswerSubmitted]], _: Co
     await _open(tx, answers)
     tasks = await score_tasks.lock(tx, {answer.task_id for answer in answers})
     voted = await _record(tx, answers)
-    changes = await score_tasks.score(tx, [task for task in tasks if task.task_id in voted])
-    changes += await judge_gold.judge(tx, [_gold(answer, answer.gold_key) for answer in read if answer.gold_key])
+    traces = {answer.task_id: event.traceparent for answer, event in zip(read, events, strict=True)}
+    changes = await score_tasks.score(tx, [task for task in tasks if task.task_id in voted], traces)
+    gold = [_gold(answer, answer.gold_key) for answer in read if answer.gold_key]
+    changes += await judge_gold.judge(tx, gold, traces)
     await write_records(tx, changes)
 
 

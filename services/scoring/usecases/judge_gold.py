@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -42,8 +42,11 @@ class GoldAnswer:
     submitted_at: datetime
 
 
-async def judge(tx: Transaction, answers: Sequence[GoldAnswer]) -> list[RecordChange]:
-    """Writes the answers that are new and emits TaskScored for each; returns what records gain by them."""
+async def judge(tx: Transaction, answers: Sequence[GoldAnswer], traces: Mapping[UUID, str]) -> list[RecordChange]:
+    """Writes the answers that are new and emits TaskScored for each; returns what records gain by them.
+
+    `traces` are the traceparents of what caused it, by task.
+    """
     if not answers:
         return []
     compared = {answer.answer_id: _compare(answer) for answer in answers}
@@ -60,7 +63,8 @@ async def judge(tx: Transaction, answers: Sequence[GoldAnswer]) -> list[RecordCh
     )
     new = {row["answer_id"] for row in rows}
     fresh = {answer.answer_id: answer for answer in answers if answer.answer_id in new}.values()
-    tx.emit(*(_event(answer, compared[answer.answer_id]) for answer in fresh))
+    for answer in fresh:
+        tx.emit(_event(answer, compared[answer.answer_id]), traceparent=traces.get(answer.task_id))
     return [
         RecordChange(answer.expert_id, answer.task_type, answer.domain, gold_record(compared[answer.answer_id]))
         for answer in fresh

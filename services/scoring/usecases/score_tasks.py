@@ -98,10 +98,10 @@ async def lock(tx: Transaction, task_ids: Collection[UUID]) -> list[Task]:
     return [_task(row) for row in await tx.fetch(_LOCK, list(task_ids))]
 
 
-async def score(tx: Transaction, tasks: Sequence[Task]) -> list[RecordChange]:
+async def score(tx: Transaction, tasks: Sequence[Task], traces: Mapping[UUID, str]) -> list[RecordChange]:
     """Scores locked tasks that have votes: writes the next version of each and emits TaskScored.
 
-    Returns what its raters' records gain, which is the caller's to write (`write_records`).
+    `traces` are the traceparents of what caused it, by task. Returns what its raters' records gain, which is the caller's to write (`write_records`).
     """
     if not tasks:
         return []
@@ -109,7 +109,8 @@ async def score(tx: Transaction, tasks: Sequence[Task]) -> list[RecordChange]:
     scored = [_score(task, votes[task.task_id]) for task in tasks]
     await _write_states(tx, scored)
     await _write_votes(tx, scored)
-    tx.emit(*map(_event, scored))
+    for one in scored:
+        tx.emit(_event(one), traceparent=traces.get(one.task.task_id))
     return [
         RecordChange(expert_id, one.task.task_type, one.task.domain, gained)
         for one in scored
