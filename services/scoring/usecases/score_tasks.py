@@ -101,7 +101,8 @@ async def lock(tx: Transaction, task_ids: Collection[UUID]) -> list[Task]:
 async def score(tx: Transaction, tasks: Sequence[Task], traces: Mapping[UUID, str]) -> list[RecordChange]:
     """Scores locked tasks that have votes: writes the next version of each and emits TaskScored.
 
-    `traces` are the traceparents of what caused it, by task. Returns what its raters' records gain, which is the caller's to write (`write_records`).
+    `traces` are the traceparents of what caused it, by task. Returns what its raters' records gain, which is the
+    caller's to write (`write_records`).
     """
     if not tasks:
         return []
