@@ -32,7 +32,9 @@ def main() -> None:
             uvloop.run(_run(once=os.environ.get("ONCE", "") not in ("", "0"), seed=int(os.environ.get("SEED", "1"))))
         )
     except (ChildFailedError, DataInUseError) as error:
-        _console.print(f"[bold red]{error}[/]", highlight=False)
+        _console.print(str(error), style="red", markup=False, highlight=False)
+        if "MIGRATION_CHANGED" in str(error):
+            _console.print("The data in .local is another version's: `make clean` drops it.", style="bold")
         sys.exit(1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,10 +111,8 @@ async def start_platform(
         platform = Platform(supervisor, backends, provider, settings, password.read_text())
         await _migrate(platform)
         create_admin = ("create-admin", "--email", ADMIN_EMAIL, "--password-file", str(password))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(run_command(supervisor, "identity", settings["identity"], *create_admin))
-            for service in SERVICES:
-                group.create_task(platform.start(service))
+        making_admin = run_command(supervisor, "identity", settings["identity"], *create_admin)
+        await _side_by_side(making_admin, *(platform.start(service) for service in SERVICES))
         await platform.start_edge(home, secrets.jwks, edge)
         (home / "stack.json").write_text(json.dumps(platform.describe(), indent=2) + "\n", encoding="utf-8")
         yield platform
@@ -145,7 +143,19 @@ async def _make_keys(supervisor: Supervisor, secrets: Secrets) -> None:
 async def _migrate(platform: Platform) -> None:
     """Brings all four databases to their schema, side by side. Only these processes know the administrator's URL."""
     administrator = {"PRECEPTOR_ADMIN_DATABASE_URL": platform.backends.postgres_url}
-    async with asyncio.TaskGroup() as group:
-        for service in SERVICES:
-            settings = {**platform.settings[service], **administrator}
-            group.create_task(run_command(platform.supervisor, service, settings, "migrate"))
+    await _side_by_side(
+        *(
+            run_command(platform.supervisor, service, {**platform.settings[service], **administrator}, "migrate")
+            for service in SERVICES
+        )
+    )
+
+
+async def _side_by_side(*work: Coroutine[None, None, None]) -> None:
+    """Does everything at once. Raises the first failure by itself, not in a group, and stops the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for piece in work:
+                group.create_task(piece)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
