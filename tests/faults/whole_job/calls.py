@@ -44,6 +44,8 @@ class CallLog:
     """Replies that say that something is wrong on the server's side, which none may."""
     open: dict[str, str] = field(default_factory=dict)
     """Request id -> method of the calls that are on their way."""
+    answered: set[str] = field(default_factory=set)
+    """Request ids of the calls that were answered well."""
 
     @asynccontextmanager
     async def noting(self, method: str, request_id: str) -> AsyncIterator[None]:
@@ -106,7 +108,9 @@ async def once(
     """One try of a call: the reply, or how it failed. `call` is given the seconds it may take."""
     async with log.noting(method, request_id):
         try:
-            return await call(_SECONDS)
+            reply = await call(_SECONDS)
+            log.answered.add(request_id)
+            return reply
         except grpc.aio.AioRpcError as error:
             return error
 

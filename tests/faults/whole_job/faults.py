@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from chassis.waiting import pause
 from deploy.local.platform import Platform
 from deploy.local.processes import ChildFailedError
 from tests.faults.whole_job import places
-from tests.faults.whole_job.backends import MortalBackends, administrator
+from tests.faults.whole_job.backends import MortalBackends
 from tests.faults.whole_job.calls import CallLog
 from tests.faults.whole_job.places import Scene
 from tests.faults.whole_job.plan import KAFKA, POSTGRES, Fault, Kind
@@ -38,8 +38,8 @@ class Landed:
 
     fault: Fault
     scene: Scene | None
-    calls: dict[str, int]
-    """Calls of experts on their way at that moment, by method."""
+    calls: dict[str, str]
+    """Request id -> method of the experts' calls on their way at that moment."""
     at: float
     """Seconds on the monotonic clock."""
 
@@ -104,31 +104,25 @@ class Havoc:
 
     async def _aim(self, fault: Fault) -> None:
         """Waits, not for ever, until the target has something in hand."""
-        probe = self._probe(fault.target)
         until = time.monotonic() + _AIM_SECONDS
-        while time.monotonic() < until and not await probe():  # noqa: ASYNC110 what is waited for lies in a server
-            await asyncio.sleep(0.005)
-
-    def _probe(self, target: str) -> Callable[[], Awaitable[bool]]:
-        if target not in _AIMS:
-            return self._submitting
-        service, sql = _AIMS[target]
-
-        async def asked() -> bool:
-            try:
-                async with administrator(self.platform, service) as database:
-                    return bool(await database.fetchval(sql))
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                return False
-
-        return asked
-
-    async def _submitting(self) -> bool:
-        return "SubmitAnswer" in self.log.open.values()
+        if fault.target not in _AIMS:
+            while time.monotonic() < until and "SubmitAnswer" not in self.log.open.values():  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+            return
+        service, sql = _AIMS[fault.target]
+        try:
+            # One connection for all looks, given up without a farewell: the moment is short.
+            database = await asyncpg.connect(
+                self.backends.postgres.url, database=self.platform.database_name(service), timeout=2
+            )
+            while time.monotonic() < until and not await database.fetchval(sql, timeout=1):  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+            database.terminate()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            return
 
     async def _strike(self, fault: Fault) -> None:
-        calls = dict(Counter(self.log.open.values()))
-        scene = None
+        calls, scene = dict(self.log.open), None
         if fault.kind is Kind.CUT:
             await self.proxy.cut()
         elif fault.target == KAFKA:
@@ -137,7 +131,7 @@ class Havoc:
             await self.backends.kill_postgres()
         else:
             await self._hit(fault)
-            scene = await places.look(self.platform, fault.target, self.log)
+            scene = await places.look(self.platform, fault.target, calls, self.log.answered)
         self.landed.append(Landed(fault, scene, calls, time.monotonic()))
 
     async def _hit(self, fault: Fault) -> None:

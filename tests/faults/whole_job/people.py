@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 from uuid import uuid4
 
 import grpc
+from google.protobuf.message import Message
 from preceptor.identity.v1 import account_pb2, account_pb2_grpc
 from preceptor.payouts.v1 import earning_pb2, earning_pb2_grpc
 from preceptor.tasking.v1 import work_pb2, work_pb2_grpc
 from preceptor.work.v1 import pairwise_preference_pb2
 from preceptor.work.v1 import work_pb2 as work
 
+from clients.session import Metadata
 from deploy.local.main_job.expert import ClaimReply
 from deploy.local.main_job.staff import CURRENCY
 from deploy.local.main_job.waiting import reason_of
 from tests.faults.whole_job.calls import CallLog, Steadfast, channel, once, until_answered
 
+R = TypeVar("R", bound=Message)
 _GIVES_UP = 0.3
 _DAWDLES = 0.04
 _SKILL = 0.85
@@ -153,7 +157,7 @@ async def _hand_in(person: Person, stub: work_pb2_grpc.WorkServiceAsyncStub, sub
         submission.refused = reason_of(reply) or reply.code().name
 
 
-async def _call(method, request, metadata, seconds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+async def _call(method: Callable[..., Awaitable[R]], request: Message, metadata: Metadata, seconds: float) -> R:
     return await method(request, metadata=metadata, timeout=seconds)
 
 

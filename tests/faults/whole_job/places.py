@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -15,7 +15,6 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from deploy.local.platform import Platform
 from tests.faults.whole_job.backends import administrator
-from tests.faults.whole_job.calls import CallLog
 from tests.faults.whole_job.echo import Echo
 from tests.faults.whole_job.poison import topics_of
 
@@ -43,15 +42,19 @@ class Scene:
     unreadable: bool = False
 
 
-async def look(platform: Platform, name: str, log: CallLog) -> Scene:
-    """Looks at what a process left, before it is started anew."""
+async def look(platform: Platform, name: str, open_calls: Mapping[str, str], answered: Set[str]) -> Scene:
+    """Looks at what a process left, before it is started anew.
+
+    `open_calls` were on their way when it was hit; of them, those `answered` by now had their reply already.
+    """
     service = name.removesuffix("-events")
-    scene = Scene(service, time.time(), dict(log.open) if name == "tasking" else {})
+    scene = Scene(service, time.time(), {**open_calls} if name == "tasking" else {})
     try:
         async with asyncio.timeout(_SECONDS):
             await _read(platform, name, scene)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         scene.unreadable = True
+    scene.open_calls = {id_: method for id_, method in scene.open_calls.items() if id_ not in answered}
     return scene
 
 

@@ -57,7 +57,7 @@ def landings(job: Job, transfers: list[Transfer]) -> dict[str, dict[str, int]]:
 
 
 def _calls(landed: Landed) -> list[str]:
-    return [f"during {method}" for method in landed.calls] or ["with no call open"]
+    return [f"during {method}" for method in set(landed.calls.values())] or ["with no call open"]
 
 
 def keep(folder: Path, report: dict[str, object]) -> None:
