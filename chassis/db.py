@@ -204,7 +204,9 @@ class Database:
                     await _roll_back(conn)
                     raise
         except DatabaseUnavailable:
-            conn.terminate()  # whatever is wrong with it, nobody else shall be given it
+            # Whatever is wrong with it, nobody else shall be given it. The pool may have taken it away already.
+            with suppress(asyncpg.InterfaceError):
+                conn.terminate()
             raise
         finally:
             await self._pool.release(conn)

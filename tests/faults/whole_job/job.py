@@ -8,17 +8,20 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from preceptor.identity.v1 import account_pb2, account_pb2_grpc
 from preceptor.payouts.v1 import earning_pb2, earning_pb2_grpc, ledger_pb2, ledger_pb2_grpc
-from preceptor.tasking.v1 import batch_pb2, batch_pb2_grpc
+from preceptor.tasking.v1 import batch_pb2, batch_pb2_grpc, project_pb2, project_pb2_grpc
+from preceptor.work.v1 import work_pb2
 
 from chassis.bus.intake import Record
 from clients.cli.status import look
+from deploy.local.examples import Example, read_examples
 from deploy.local.main_job import staff, vendor
-from deploy.local.main_job.waiting import until
+from deploy.local.main_job.waiting import once_known, until
 from deploy.local.paths import ROOT
 from deploy.local.platform import ADMIN_EMAIL, Platform, start_platform
 from tests.faults.whole_job import people
@@ -35,6 +38,7 @@ from tests.support.proxy import Proxy
 
 _CLAIM = ("profession", "software_engineer")
 _DEPOSIT_MINOR = 20_000_00
+_EXAMPLES = ROOT / "examples" / "pairwise_preference.jsonl"
 _PATIENCE = 8  # looks at money that no run takes, until its owner names another destination
 
 
@@ -95,12 +99,13 @@ async def do(job: Job) -> None:
             admin,
             await _member(job, admin, f"finance-{run}", account_pb2.STAFF_ROLE_FINANCE),
             await _member(job, admin, f"reviewer-{run}", account_pb2.STAFF_ROLE_CREDENTIAL_REVIEWER),
+            await _member(job, admin, f"quality-{run}", account_pb2.STAFF_ROLE_QUALITY_REVIEWER),
         )
         taken_on = await staff.take_on_vendor(crew, f"Vendor {run}", _DEPOSIT_MINOR)
         early = range(job.plan.experts - job.plan.late_experts)
         job.people = list(await asyncio.gather(*(_arrive(job, crew, run, number) for number in early)))
         await buyer.use_api_key(taken_on.api_key)
-        project = await vendor.create_project(buyer, taken_on.rate_card, _CLAIM, LEASE_SECONDS)
+        project = await _project(buyer, taken_on.rate_card)
         async with job.havoc.disturbing(job.plan.faults):
             await _work(job, crew, buyer, project, run)
             await _be_paid(job)
@@ -133,8 +138,8 @@ async def _arrive(job: Job, crew: staff.Staff, run: str, number: int) -> Person:
 
 async def _work(job: Job, crew: staff.Staff, buyer: Steadfast, project: str, run: str) -> None:
     """The vendor pushes, experts work, some arrive late, poison is planted, until the batch is completed."""
-    examples = vendor.read_examples(ROOT / "examples" / "pairwise_preference.jsonl")
-    truths = {example.payload.pairwise_preference.response_a: example.truth for example in examples}
+    examples = [e for e in read_examples(_EXAMPLES) if not e.gold]
+    truths = {e.payload.pairwise_preference.response_a: str(e.truth["preference"]) for e in examples}
     tasks = [
         replace(examples[number % len(examples)], item_key=f"task-{number:04}") for number in range(job.plan.tasks)
     ]
@@ -160,7 +165,33 @@ async def _work(job: Job, crew: staff.Staff, buyer: Steadfast, project: str, run
         done.set()
 
 
-async def _push(buyer: Steadfast, project: str, key: str, tasks: list[vendor.Example]) -> batch_pb2.Batch:
+async def _project(buyer: Steadfast, rate_card: str) -> str:
+    """A project of preferences; tasking has to have heard of vendor and rate card."""
+    project = project_pb2.Project(
+        display_name="Which answer helps more?",
+        task_type=work_pb2.TASK_TYPE_PAIRWISE_PREFERENCE,
+        domain=work_pb2.DOMAIN_TECHNOLOGY,
+        locale="en",
+        instructions="Prefer the response that a careful engineer would give.",
+        required_claims=[work_pb2.Claim(kind=_CLAIM[0], value=_CLAIM[1])],
+        redundancy=work_pb2.Redundancy(min_answers=3, max_answers=5, stop_confidence=0.95),
+        rate_card=rate_card,
+        tier="P1",
+        expected_seconds=180,
+    )
+    project.lease_duration.FromSeconds(LEASE_SECONDS)
+    request = project_pb2.CreateProjectRequest(project=project, request_id=str(uuid4()))
+    projects, auth = project_pb2_grpc.ProjectServiceStub(buyer.channel("tasking")), await buyer.auth()
+    made = await once_known(
+        "tasking knows vendor and rate card",
+        lambda: projects.CreateProject(request, metadata=auth),
+        "VENDOR_NOT_ACTIVE",
+        "RATE_CARD_UNKNOWN",
+    )
+    return made.project.name
+
+
+async def _push(buyer: Steadfast, project: str, key: str, tasks: list[Example]) -> batch_pb2.Batch:
     """Uploads and opens the batch. What the upload's stream lost is sent again with the same keys."""
     batches = batch_pb2_grpc.BatchServiceStub(buyer.channel("tasking"))
 
@@ -187,8 +218,17 @@ async def _push(buyer: Steadfast, project: str, key: str, tasks: list[vendor.Exa
 async def _plant(job: Job, planted: list[tuple[Poison, Record]]) -> None:
     for poison, record in planted:
         await asyncio.sleep(0.5)
-        await job.bus.write(record)
         job.poison.append(poison)
+        await until("the poison is in Kafka", partial(_written, job, record), within=120.0)
+
+
+async def _written(job: Job, record: Record) -> bool | None:
+    """One try, of which the broker may know nothing when it is killed; twice does no harm."""
+    try:
+        await job.bus.write(record)
+    except AssertionError:
+        return None
+    return True
 
 
 async def _be_paid(job: Job) -> None:

@@ -29,7 +29,8 @@ _GIVES_UP = 0.3
 _DAWDLES = 0.04
 _SKILL = 0.85
 _NEWCOMER = "EXPERT_NOT_ACTIVE"  # tasking has not heard of the expert yet
-Truths = Mapping[str, pairwise_preference_pb2.Side.ValueType]
+Truths = Mapping[str, str]
+"""Text of response A -> the right side: A, B or TIE."""
 
 
 @dataclass
@@ -165,7 +166,7 @@ def _request(person: Person, lease: work_pb2.Lease, truths: Truths) -> work_pb2.
     """An answer, right with the probability of the skill, with its own request id in its text."""
     truth = truths[lease.payload.pairwise_preference.response_a]
     right = person.chance.random() < _SKILL
-    side = 1 if (truth == pairwise_preference_pb2.SIDE_B) == right else -1
+    side = 1 if (truth == "B") == right else -1
     request_id = str(uuid4())
     preference = pairwise_preference_pb2.PairwisePreferenceAnswer(
         preference=side * person.chance.choice([1, 2, 3]), justification=f"One of the two misleads: {request_id}"

@@ -61,7 +61,7 @@ LEASE_SECONDS = 8
 SEND_WINDOW = 2.0
 SERVICE_POLICY = {
     "identity": CHEAP_HASHES,
-    "tasking": {**POLICY["tasking"], "TASKING_LEASE": str(LEASE_SECONDS), "TASKING_LATE_GRACE": "4"},
+    "tasking": {**POLICY["tasking"], "TASKING_LEASE": str(LEASE_SECONDS), "TASKING_REVIEW_DEADLINE": "5"},
     "payouts": {
         **POLICY["payouts"],
         "PAYOUTS_SEND_WINDOW": str(SEND_WINDOW),

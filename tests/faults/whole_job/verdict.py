@@ -125,7 +125,7 @@ async def _tasks(job: Job, tasking: Database) -> Check:
 
 async def _money(job: Job, tasking: Database, payouts: Database) -> list[Check]:
     ids = [UUID(person.id) for person in job.people]
-    owed = await checks.decided_credits(tasking, UUID(job.batch.name.removeprefix("batches/")))
+    owed = await checks.decided_credits(tasking, [UUID(job.batch.name.removeprefix("batches/"))])
     credited = await checks.journal_credits(payouts, ids)
     paid = await payouts.fetch(
         "SELECT expert_id, sum(amount)::bigint AS paid FROM payout WHERE state = 'PAID' GROUP BY 1"
