@@ -33,8 +33,8 @@ run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit a
 test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
 	@exec $(BIN)/pytest --ignore=tests/benchmarks $(ARGS)
 
-faults: $(PROTO) ## The long fault matrices (ARGS: more for pytest)
-	@FAULTS=long exec $(BIN)/pytest tests/faults $(ARGS)
+faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job under faults, 5; ARGS: more for pytest)
+	@FAULTS=long SEEDS=$(or $(SEEDS),5) exec $(BIN)/pytest tests/faults $(ARGS)
 
 bench: $(PROTO) ## The benchmarks (ARGS: more for pytest)
 	@exec $(BIN)/pytest tests/benchmarks $(ARGS)

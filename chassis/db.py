@@ -46,6 +46,8 @@ _DOWN = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,
+    # The server's farewell has come and the end of the connection not yet: the driver is between two states.
+    asyncpg.InternalClientError,
 )
 
 
@@ -201,6 +203,11 @@ class Database:
                 except BaseException:
                     await _roll_back(conn)
                     raise
+        except DatabaseUnavailable:
+            # Whatever is wrong with it, nobody else shall be given it. The pool may have taken it away already.
+            with suppress(asyncpg.InterfaceError):
+                conn.terminate()
+            raise
         finally:
             await self._pool.release(conn)
         if tx.pending and self.on_commit_with_events:
@@ -260,7 +267,7 @@ async def _commit(conn: Connection) -> None:
 
 async def _roll_back(conn: Connection) -> None:
     if not conn.is_closed():
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             await conn.execute("ROLLBACK")
 
 
@@ -269,7 +276,7 @@ def _translated() -> Iterator[None]:
     """Maps errors of the driver to the tree of errors."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if known := _known(error):
             raise known from error
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
 from typing import TypeVar
@@ -16,7 +17,7 @@ from chassis import housekeeping, log
 from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.handler import Handler
 from chassis.bus.outbox import EventWriter
-from chassis.bus.publisher import KafkaPublisher, producer_settings
+from chassis.bus.publisher import BusUnavailable, KafkaPublisher, producer_settings
 from chassis.bus.relay import Relay
 from chassis.contract.events import catalogue
 from chassis.db import Database
@@ -27,7 +28,7 @@ from chassis.rpc.tokens import TokenVerifier
 from chassis.service import Service
 from chassis.settings import ChassisSettings, load
 from chassis.timers import run_timer, run_timers
-from chassis.waiting import pause
+from chassis.waiting import Backoff, pause
 
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 1.0
@@ -116,7 +117,7 @@ async def _run_events(
         await pause(_FIRST_LOOK_SECONDS, stop)
     types, prefix = catalogue(), settings.kafka_topic_prefix
     publisher = KafkaPublisher(producer_settings(settings.kafka_bootstrap_servers), prefix)
-    await publisher.warm_up(sorted({type_.topic for type_ in types.values() if type_.owner == service.name}))
+    await _warm_up(publisher, sorted({type_.topic for type_ in types.values() if type_.owner == service.name}), stop)
     relay = Relay(database, publisher.publish)
     database.on_commit_with_events = relay.wake
     try:
@@ -131,6 +132,18 @@ async def _run_events(
             warm.set()
     finally:
         await publisher.close()
+
+
+async def _warm_up(publisher: KafkaPublisher, topics: Sequence[str], stop: asyncio.Event) -> None:
+    """Waits until Kafka answers, or until `stop` is set."""
+    trouble = Backoff(0.1, 5.0)
+    while not stop.is_set():
+        try:
+            await publisher.warm_up(topics)
+            return
+        except BusUnavailable:
+            _log.warning("waiting for kafka", attempts=trouble.attempts + 1)
+            await pause(trouble.next(), stop)
 
 
 async def _tell_readiness(

@@ -16,6 +16,7 @@ import uvloop
 from chassis import log
 from chassis.bus import topics
 from chassis.contract.events import catalogue
+from chassis.errors import ServiceError
 from chassis.migrate import migrate
 from chassis.process import Role, run_role
 from chassis.service import Service
@@ -46,7 +47,12 @@ def main(service: Service[C], commands: typer.Typer | None = None) -> None:
 
 def _runner(service: Service[C], role: Role) -> Callable[[], None]:
     def run() -> None:
-        uvloop.run(run_role(service, role))
+        try:
+            uvloop.run(run_role(service, role))
+        except ServiceError as error:
+            # What it needs is away: whoever runs the process starts it anew.
+            _log.error("not started", error=str(error))
+            raise SystemExit(1) from None
 
     return run
 

@@ -68,8 +68,9 @@ class Consumer(Generic[C]):
         self._batch = batch
         # One thread, so that the client is used by one at a time, also at a cancellation.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kafka-consumer")
-        self._client = kafka.Consumer(settings, logger=kafka_log)
+        self._client = kafka.Consumer({**settings, "on_commit": self._on_commit}, logger=kafka_log)
         self._finished: dict[Partition, int] = {}
+        self._commit_failed = False
         self._lost: set[Partition] = set()
         self.assigned = False
         """Whether the group has given this consumer partitions: a condition of readiness."""
@@ -130,6 +131,8 @@ class Consumer(Generic[C]):
         """A batch: waits for the first record only, then takes what is there. `consume` alone would wait for all."""
         first = self._client.poll(_POLL_SECONDS)
         if first is None:
+            if self._commit_failed:
+                self._commit_again()
             return []
         return self._kept(self._records([first, *self._client.consume(self._batch - 1, 0)]))
 
@@ -158,6 +161,17 @@ class Consumer(Generic[C]):
         self._finished.update(offsets)
         if offsets:
             self._client.commit(offsets=self._positions(offsets), asynchronous=True)
+
+    def _commit_again(self) -> None:
+        """Where nothing comes any more, no later commit would make up for one that failed."""
+        self._commit_failed = False
+        if self._finished:
+            self._client.commit(offsets=self._positions(self._finished), asynchronous=True)
+
+    def _on_commit(self, error: kafka.KafkaError | None, _: list[TopicPartition]) -> None:
+        if error is not None:
+            _log.info("offsets not committed", code=error.name())
+            self._commit_failed = True
 
     def _positions(self, offsets: Mapping[Partition, int]) -> list[TopicPartition]:
         return [TopicPartition(self._prefix + topic, number, at) for (topic, number), at in offsets.items()]

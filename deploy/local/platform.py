@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,14 +54,18 @@ class Platform:
         return urlsplit(self.database_url(service)).path.removeprefix("/")
 
     async def start(self, service: str, role: str = "all") -> None:
-        """Starts a service, at the address that it had before if it ran already."""
-        known = self.services.get(service)
+        """Starts a service in a role, at the address that it had before if it ran already.
+
+        It is known by the service's name, a process of the role `events` by that and `-events`.
+        """
+        name = f"{service}-events" if role == "events" else service
+        known = self.services.get(name)
         address = known.address if known else None
-        self.services[service] = await start_service(self.supervisor, service, role, self.settings[service], address)
+        self.services[name] = await start_service(self.supervisor, service, role, self.settings[service], address)
 
     async def start_edge(self, home: Path, jwks: Path, options: EdgeOptions | None = None) -> None:
         """Starts the edge in front of the services as they are; services keep their addresses when started anew."""
-        addresses = {name: running.address for name, running in self.services.items()}
+        addresses = {name: self.address(name) for name in SERVICES}
         self._edge = await start_edge(self.supervisor, home, addresses, jwks, options)
 
     @property
@@ -71,7 +76,7 @@ class Platform:
     def describe(self) -> dict[str, object]:
         """Where everything is, without secrets: what `preceptor status` reads."""
         return {
-            "services": {name: running.address for name, running in self.services.items()},
+            "services": {name: self.address(name) for name in SERVICES},
             "edge": {"url": self.edge.url, "admin": self.edge.admin},
             "kafka": {"description": self.backends.kafka_description, "bootstrap": self.backends.kafka_bootstrap},
             "topic_prefix": self.topic_prefix,
@@ -90,10 +95,12 @@ async def start_platform(
     partitions: int = 12,
     provider_options: tuple[str, ...] = (),
     edge: EdgeOptions | None = None,
+    roles: tuple[str, ...] = ("all",),
 ) -> AsyncIterator[Platform]:
     """Migrates, starts everything, and stops it at the end in the reverse order.
 
-    `policy` adds settings per service, `prefix` keeps stacks apart that share backends. Raises ChildFailedError.
+    `policy` adds settings per service, `prefix` keeps stacks apart that share backends, `roles` makes a process of each
+    service for each of them. Raises ChildFailedError.
     """
     secrets = Secrets(home / "secrets")
     async with Supervisor(home / "logs") as supervisor:
@@ -112,7 +119,8 @@ async def start_platform(
         await _migrate(platform)
         create_admin = ("create-admin", "--email", ADMIN_EMAIL, "--password-file", str(password))
         making_admin = run_command(supervisor, "identity", settings["identity"], *create_admin)
-        await _side_by_side(making_admin, *(platform.start(service) for service in SERVICES))
+        starting = (platform.start(service, role) for service, role in product(SERVICES, roles))
+        await _side_by_side(making_admin, *starting)
         await platform.start_edge(home, secrets.jwks, edge)
         (home / "stack.json").write_text(json.dumps(platform.describe(), indent=2) + "\n", encoding="utf-8")
         yield platform

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaError, TopicPartition
 from preceptor.tasking.v1 import events_pb2 as tasking
 
-from chassis.bus.consumer import Consumer
+from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.envelope import Event
+from chassis.bus.intake import Record
 from chassis.db import Database, Scope, Transaction
 from chassis.errors import Unavailable
-from tests.support.bus import Bus, eventually, record, relaying, running
+from tests.support.bus import PARTITIONS, Bus, eventually, record, relaying, running
 from tests.support.reactions import completed, handler, see
 
 
@@ -89,3 +93,43 @@ async def test_a_consumer_in_trouble_stops_when_told_to(payouts_database: Databa
         await bus.write(record(completed("b1")))
         await eventually(tried)
     assert await seen(payouts_database) == []
+
+
+class LosesCommits(Consumer[None]):
+    """A consumer whose first commit of offsets fails at the broker, as it tells by its callback."""
+
+    lost = 0
+
+    def _commit(self, done: Sequence[Record]) -> None:
+        if self.lost:
+            super()._commit(done)
+            return
+        self.lost += 1
+        self._finished.update({(record.topic, record.partition): record.offset + 1 for record in done})
+        self._on_commit(KafkaError(KafkaError.STALE_MEMBER_EPOCH), [])
+
+
+async def test_offsets_whose_commit_failed_are_committed_again_though_nothing_comes(
+    payouts_database: Database, bus: Bus
+) -> None:
+    """Otherwise the group seems to lag, and repeats the events at its next start."""
+    first = handler(payouts_database)
+    consumer = LosesCommits(first, consumer_settings(bus.bootstrap, f"{bus.prefix}payouts"), topic_prefix=bus.prefix)
+    async with running(consumer.run):
+        await bus.write(record(completed("b1", 1)))
+        await eventually(lambda: has(payouts_database, 1))
+        await eventually(lambda: committed(bus, "payouts", "tasking.batch.v1"))
+    assert consumer.lost == 1
+
+
+async def committed(bus: Bus, group: str, topic: str) -> bool:
+    return await asyncio.to_thread(_committed, bus, group, topic) > 0
+
+
+def _committed(bus: Bus, group: str, topic: str) -> int:
+    client = KafkaConsumer({"bootstrap.servers": bus.bootstrap, "group.id": bus.prefix + group})
+    try:
+        places = [TopicPartition(bus.prefix + topic, number) for number in range(PARTITIONS)]
+        return sum(max(0, place.offset) for place in client.committed(places, timeout=10))
+    finally:
+        client.close()

@@ -150,3 +150,21 @@ async def cut(databases: Databases, pid: int) -> None:
     admin = await asyncpg.connect(databases.admin_url)
     await admin.execute("SELECT pg_terminate_backend($1, 5000)", pid)
     await admin.close()
+
+
+async def test_a_connection_whose_server_just_said_farewell_is_unavailable_and_given_to_nobody_else(
+    tasking_url: str,
+) -> None:
+    """Between the server's last message and the end of the connection the driver refuses every statement."""
+    database = await Database.connect(tasking_url, max_size=1)
+    backends: list[int] = []
+
+    async def hear_farewell(tx: Transaction) -> None:
+        backends.append(await tx.fetchval("SELECT pg_backend_pid()"))
+        raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+    with pytest.raises(DatabaseUnavailable):
+        await database.run(Scope.service(), hear_farewell)
+    async with database.transaction(Scope.service()) as tx:
+        assert await tx.fetchval("SELECT pg_backend_pid()") not in backends
+    await database.close()

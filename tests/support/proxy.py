@@ -32,7 +32,11 @@ class Proxy:
         self._writers.clear()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self.target)
+        try:
+            there, back = await asyncio.open_connection(*self.target)
+        except OSError:
+            writer.transport.abort()
+            return
         self._writers |= {writer, back}
         await asyncio.gather(_copy(reader, back), _copy(there, writer))
 
