@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
 from typing import TypeVar
@@ -21,7 +22,10 @@ from chassis.bus.relay import Relay
 from chassis.contract.events import catalogue
 from chassis.db import Database
 from chassis.migrate import schema_is_current
+from chassis.ops.api import operations
+from chassis.ops.jobs import jobs
 from chassis.rpc import server as calls
+from chassis.rpc.paging import Pager
 from chassis.rpc.pipeline import Server
 from chassis.rpc.tokens import TokenVerifier
 from chassis.service import Service
@@ -63,12 +67,11 @@ async def run_role(service: Service[C], role: Role) -> None:
         gc.freeze()  # what lives as long as the process need not be looked through again
         _log.info("started")
         async with asyncio.TaskGroup() as parts:
-            warm, served = asyncio.Event(), asyncio.Event()
-            parts.create_task(_tell_readiness(service, database, health, warm, stop))
-            if role is Role.GRPC:
-                warm.set()
-            else:
+            served, conditions = asyncio.Event(), []
+            if role is not Role.GRPC:
+                conditions.append(warm := asyncio.Event())
                 parts.create_task(_run_events(service, settings, database, context, warm, served))
+            parts.create_task(_tell_readiness(service, database, health, conditions, stop))
             await stop.wait()
             _log.info("stopping")
             # Calls end first, so that the relay still takes along what they left in the outbox.
@@ -94,13 +97,20 @@ async def _connect(service: Service[C], settings: ChassisSettings) -> Database:
 
 
 def _server(
-    service: Service[C], role: Role, settings: ChassisSettings, health: calls.Health, database: Database, context: C
+    service: Service[C],
+    role: Role,
+    settings: ChassisSettings,
+    health: calls.Health,
+    database: Database,
+    context: C,
 ) -> grpc.aio.Server:
     """The server of calls; for the role `events` one that answers probes only."""
     if role is Role.EVENTS:
         return calls.build_health_only(settings, health)
     verifier = TokenVerifier(settings.jwks_file, settings.token_issuer)
-    return calls.build(service.name, service.rpcs, health, Server(database, context, verifier, settings))
+    pager = Pager(settings.page_token_key_file.read_bytes())
+    rpcs = {**service.rpcs, **operations(service.name, pager, service.trace)}
+    return calls.build(service.name, rpcs, health, Server(database, context, verifier, settings))
 
 
 async def _run_events(
@@ -127,22 +137,28 @@ async def _run_events(
             if service.reactions:
                 handler = Handler(service.name, database, service.reactions, context, types)
                 group = consumer_settings(settings.kafka_bootstrap_servers, prefix + service.name)
-                parts.create_task(Consumer(handler, group, topic_prefix=prefix).run(stop))
+                consumer = Consumer(handler, group, topic_prefix=prefix)
+                parts.create_task(consumer.run(stop))
+                parts.create_task(run_timers(database, jobs(handler, consumer, database), context, stop))
             warm.set()
     finally:
         await publisher.close()
 
 
 async def _tell_readiness(
-    service: Service[C], database: Database, health: calls.Health, warm: asyncio.Event, stop: asyncio.Event
+    service: Service[C],
+    database: Database,
+    health: calls.Health,
+    conditions: Sequence[asyncio.Event],
+    stop: asyncio.Event,
 ) -> None:
-    """Keeps readiness true: the parts are warm, the schema is the code's, and the database answers.
+    """Keeps readiness true: the parts have what they began with, the schema is the code's, the database answers.
 
-    Kafka is no condition of serving calls: the outbox holds events while it is away.
+    Once started, Kafka is no condition of serving calls: the outbox holds events while it is away.
     """
     while not stop.is_set():
         fault = await _unfit(service, database)
-        ready = warm.is_set() and not fault
+        ready = all(condition.is_set() for condition in conditions) and not fault
         # The process may have been told to stop while the database was asked: then it stays 'not ready'.
         if ready != health.ready and not stop.is_set():
             _log.info("ready" if ready else "not ready", fault=fault)
