@@ -12,8 +12,10 @@ from typing import TypeVar
 
 import grpc
 import structlog
+from preceptor.identity.v1.events_pb2 import Revoked
 
 from chassis import housekeeping, log
+from chassis.bus.broadcast import Broadcast
 from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.handler import Handler
 from chassis.bus.outbox import EventWriter
@@ -27,6 +29,7 @@ from chassis.ops.jobs import jobs
 from chassis.rpc import server as calls
 from chassis.rpc.paging import Pager
 from chassis.rpc.pipeline import Server
+from chassis.rpc.revocations import Revocations
 from chassis.rpc.tokens import TokenVerifier
 from chassis.service import Service
 from chassis.settings import ChassisSettings, load
@@ -37,6 +40,8 @@ _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 1.0
 _FIRST_LOOK_SECONDS = 0.05
 _ANSWER_SECONDS = 5.0
+# Seconds; identity issues no token for longer.
+_LONGEST_TOKEN_LIFE = 600.0
 
 C = TypeVar("C")
 
@@ -60,7 +65,8 @@ async def run_role(service: Service[C], role: Role) -> None:
         context = await stack.enter_async_context(service.context(settings, database))
         health = calls.Health(tuple(service.rpcs) if role is not Role.EVENTS else ())
         await health.start()
-        server = _server(service, role, settings, health, database, context)
+        revocations = Revocations()
+        server = _server(service, role, settings, health, database, context, revocations)
         await server.start()
         stack.push_async_callback(server.stop, None)
         gc.collect()
@@ -68,6 +74,9 @@ async def run_role(service: Service[C], role: Role) -> None:
         _log.info("started")
         async with asyncio.TaskGroup() as parts:
             served, conditions = asyncio.Event(), []
+            if role is not Role.EVENTS:
+                conditions.append(known := asyncio.Event())
+                parts.create_task(_know_revoked(settings, revocations, known, served))
             if role is not Role.GRPC:
                 conditions.append(warm := asyncio.Event())
                 parts.create_task(_run_events(service, settings, database, context, warm, served))
@@ -103,6 +112,7 @@ def _server(
     health: calls.Health,
     database: Database,
     context: C,
+    revocations: Revocations,
 ) -> grpc.aio.Server:
     """The server of calls; for the role `events` one that answers probes only."""
     if role is Role.EVENTS:
@@ -110,7 +120,22 @@ def _server(
     verifier = TokenVerifier(settings.jwks_file, settings.token_issuer)
     pager = Pager(settings.page_token_key_file.read_bytes())
     rpcs = {**service.rpcs, **operations(service.name, pager, service.trace)}
-    return calls.build(service.name, rpcs, health, Server(database, context, verifier, settings))
+    return calls.build(service.name, rpcs, health, Server(database, context, verifier, settings, revocations))
+
+
+async def _know_revoked(
+    settings: ChassisSettings, revocations: Revocations, known: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Reads what is revoked until `stop` is set; sets `known` once that is everything.
+
+    While the bus is away the life of tokens is the bound: what was revoked before our start has ended by then.
+    """
+    where, prefix = settings.kafka_bootstrap_servers, settings.kafka_topic_prefix
+    broadcast = Broadcast(where, Revoked, revocations.take, topic_prefix=prefix)
+    async with asyncio.TaskGroup() as parts:
+        parts.create_task(broadcast.run(stop))
+        await pause(_LONGEST_TOKEN_LIFE, broadcast.caught_up, stop)
+        known.set()
 
 
 async def _run_events(
