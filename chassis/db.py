@@ -250,10 +250,13 @@ async def _nothing_to_reset(_: object) -> None:
 def _begin(scope: Scope, timeout: timedelta | None, by_index: bool) -> str:
     """BEGIN and the settings of the transaction as one string, which the server takes in one round trip.
 
-    Such a string takes no parameters. What is put into it is a UUID or a number by type, and cannot carry SQL.
+    Such a string takes no parameters. What is put into it is a UUID, a number or
+    a trace id, which is hexadecimal by its making, and cannot carry SQL.
     """
     tenant = "*" if scope.tenant is None else str(UUID(int=scope.tenant.int))
     opening = "BEGIN; SET LOCAL preceptor.tenant = '" + tenant + "'"
+    if span := tracing.current():
+        opening += "; SET LOCAL preceptor.trace = '" + span.trace_id + "'"
     if timeout is not None:
         opening += "; SET LOCAL statement_timeout = " + str(max(1, int(timeout.total_seconds() * 1000)))
     return opening + _BY_INDEX if by_index else opening

@@ -12,8 +12,10 @@ from typing import TypeVar
 
 import grpc
 import structlog
+from preceptor.identity.v1.events_pb2 import Revoked
 
 from chassis import housekeeping, log
+from chassis.bus.broadcast import Broadcast
 from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.handler import Handler
 from chassis.bus.outbox import EventWriter
@@ -22,8 +24,12 @@ from chassis.bus.relay import Relay
 from chassis.contract.events import catalogue
 from chassis.db import Database
 from chassis.migrate import schema_is_current
+from chassis.ops.api import operations
+from chassis.ops.jobs import jobs
 from chassis.rpc import server as calls
+from chassis.rpc.paging import Pager
 from chassis.rpc.pipeline import Server
+from chassis.rpc.revocations import Revocations
 from chassis.rpc.tokens import TokenVerifier
 from chassis.service import Service
 from chassis.settings import ChassisSettings, load
@@ -34,6 +40,8 @@ _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 1.0
 _FIRST_LOOK_SECONDS = 0.05
 _ANSWER_SECONDS = 5.0
+# Seconds; identity issues no token for longer.
+_LONGEST_TOKEN_LIFE = 600.0
 
 C = TypeVar("C")
 
@@ -57,19 +65,22 @@ async def run_role(service: Service[C], role: Role) -> None:
         context = await stack.enter_async_context(service.context(settings, database))
         health = calls.Health(tuple(service.rpcs) if role is not Role.EVENTS else ())
         await health.start()
-        server = _server(service, role, settings, health, database, context)
+        revocations = Revocations()
+        server = _server(service, role, settings, health, database, context, revocations)
         await server.start()
         stack.push_async_callback(server.stop, None)
         gc.collect()
         gc.freeze()  # what lives as long as the process need not be looked through again
         _log.info("started")
         async with asyncio.TaskGroup() as parts:
-            warm, served = asyncio.Event(), asyncio.Event()
-            parts.create_task(_tell_readiness(service, database, health, warm, stop))
-            if role is Role.GRPC:
-                warm.set()
-            else:
+            served, conditions = asyncio.Event(), []
+            if role is not Role.EVENTS:
+                conditions.append(known := asyncio.Event())
+                parts.create_task(_know_revoked(settings, revocations, known, served))
+            if role is not Role.GRPC:
+                conditions.append(warm := asyncio.Event())
                 parts.create_task(_run_events(service, settings, database, context, warm, served))
+            parts.create_task(_tell_readiness(service, database, health, conditions, stop))
             await stop.wait()
             _log.info("stopping")
             # Calls end first, so that the relay still takes along what they left in the outbox.
@@ -95,13 +106,36 @@ async def _connect(service: Service[C], settings: ChassisSettings) -> Database:
 
 
 def _server(
-    service: Service[C], role: Role, settings: ChassisSettings, health: calls.Health, database: Database, context: C
+    service: Service[C],
+    role: Role,
+    settings: ChassisSettings,
+    health: calls.Health,
+    database: Database,
+    context: C,
+    revocations: Revocations,
 ) -> grpc.aio.Server:
     """The server of calls; for the role `events` one that answers probes only."""
     if role is Role.EVENTS:
         return calls.build_health_only(settings, health)
     verifier = TokenVerifier(settings.jwks_file, settings.token_issuer)
-    return calls.build(service.name, service.rpcs, health, Server(database, context, verifier, settings))
+    pager = Pager(settings.page_token_key_file.read_bytes())
+    rpcs = {**service.rpcs, **operations(service.name, pager, service.trace)}
+    return calls.build(service.name, rpcs, health, Server(database, context, verifier, settings, revocations))
+
+
+async def _know_revoked(
+    settings: ChassisSettings, revocations: Revocations, known: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Reads what is revoked until `stop` is set; sets `known` once that is everything.
+
+    While the bus is away the life of tokens is the bound: what was revoked before our start has ended by then.
+    """
+    where, prefix = settings.kafka_bootstrap_servers, settings.kafka_topic_prefix
+    broadcast = Broadcast(where, Revoked, revocations.take, topic_prefix=prefix)
+    async with asyncio.TaskGroup() as parts:
+        parts.create_task(broadcast.run(stop))
+        await pause(_LONGEST_TOKEN_LIFE, broadcast.caught_up, stop)
+        known.set()
 
 
 async def _run_events(
@@ -128,7 +162,9 @@ async def _run_events(
             if service.reactions:
                 handler = Handler(service.name, database, service.reactions, context, types)
                 group = consumer_settings(settings.kafka_bootstrap_servers, prefix + service.name)
-                parts.create_task(Consumer(handler, group, topic_prefix=prefix).run(stop))
+                consumer = Consumer(handler, group, topic_prefix=prefix)
+                parts.create_task(consumer.run(stop))
+                parts.create_task(run_timers(database, jobs(handler, consumer, database), context, stop))
             warm.set()
     finally:
         await publisher.close()
@@ -147,15 +183,19 @@ async def _warm_up(publisher: KafkaPublisher, topics: Sequence[str], stop: async
 
 
 async def _tell_readiness(
-    service: Service[C], database: Database, health: calls.Health, warm: asyncio.Event, stop: asyncio.Event
+    service: Service[C],
+    database: Database,
+    health: calls.Health,
+    conditions: Sequence[asyncio.Event],
+    stop: asyncio.Event,
 ) -> None:
-    """Keeps readiness true: the parts are warm, the schema is the code's, and the database answers.
+    """Keeps readiness true: the parts have what they began with, the schema is the code's, the database answers.
 
-    Kafka is no condition of serving calls: the outbox holds events while it is away.
+    Once started, Kafka is no condition of serving calls: the outbox holds events while it is away.
     """
     while not stop.is_set():
         fault = await _unfit(service, database)
-        ready = warm.is_set() and not fault
+        ready = all(condition.is_set() for condition in conditions) and not fault
         # The process may have been told to stop while the database was asked: then it stays 'not ready'.
         if ready != health.ready and not stop.is_set():
             _log.info("ready" if ready else "not ready", fault=fault)

@@ -14,6 +14,8 @@ from preceptor.identity.v1 import session_pb2, session_pb2_grpc
 from clients.channel import connect
 
 _RENEW_BEFORE_SECONDS = 30.0
+# A foreign token's end is the server's to tell.
+_FOREIGN_SECONDS = 365 * 24 * 3600
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -49,6 +51,11 @@ class Session:
         self._api_key = api_key
         request = session_pb2.ExchangeApiKeyRequest(api_key=api_key)
         self._tokens = (await self._sessions().ExchangeApiKey(request)).tokens
+
+    def use_token(self, access_token: str) -> None:
+        """Calls with a token that somebody else has got; it cannot be renewed."""
+        self._tokens = session_pb2.Tokens(access_token=access_token)
+        self._tokens.access_expire_time.FromSeconds(int(time.time()) + _FOREIGN_SECONDS)
 
     async def auth(self) -> Metadata:
         """The metadata that authorizes a call, with a token that lives long enough for it."""

@@ -29,11 +29,16 @@ class Breaker:
             self._failures = 0
             self._last.extend([True] * min(events, self._last.maxlen or 0))
 
-    def failed(self) -> None:
-        """An event goes to the dead letters. Raises `BreakerOpen` if it must not."""
+    @property
+    def open(self) -> bool:
+        """Whether the next event that fails is held instead of becoming a dead letter."""
         failures = self._last.count(False)
         full = len(self._last) == self._last.maxlen
-        if self._failures >= self._in_a_row or (full and failures >= self._ratio * len(self._last)):
+        return self._failures >= self._in_a_row or (full and failures >= self._ratio * len(self._last))
+
+    def failed(self) -> None:
+        """An event goes to the dead letters. Raises `BreakerOpen` if it must not."""
+        if self.open:
             raise BreakerOpen
         self._failures += 1
         self._last.append(False)

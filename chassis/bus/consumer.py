@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Generic, TypeVar, cast
 
@@ -21,6 +23,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from chassis.bus.handler import Handler, Reaction
 from chassis.bus.intake import RawHeaders, Record
 from chassis.bus.publisher import BusUnavailable, Settings, kafka_log
+from chassis.errors import ServiceError
 from chassis.waiting import Backoff
 
 __all__ = ["Consumer", "Reaction", "consumer_settings"]
@@ -34,6 +37,14 @@ _HOLD_POLL_SECONDS = 1.0
 _LONGEST_HOLD = 30.0
 
 Partition = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Since when, and why, a consumer holds on instead of consuming."""
+
+    since: datetime
+    reason: str
 
 
 def consumer_settings(
@@ -74,6 +85,8 @@ class Consumer(Generic[C]):
         self._lost: set[Partition] = set()
         self.assigned = False
         """Whether the group has given this consumer partitions: a condition of readiness."""
+        self.held: Held | None = None
+        """What keeps it from consuming, if anything."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consumes until `stop` is set; the batch in hand is finished and committed.
@@ -103,9 +116,11 @@ class Consumer(Generic[C]):
             if handled.error:
                 if handled.done:
                     trouble.reset()
+                self.held = Held(self.held.since if self.held else datetime.now(UTC), _reason(handled.error))
                 batch = await self._hold(batch, handled.error, trouble, stop)
                 if stop.is_set():
                     return
+        self.held = None
 
     async def _hold(
         self, batch: Sequence[Record], error: Exception, trouble: Backoff, stop: asyncio.Event
@@ -218,6 +233,10 @@ def _commit_now(client: kafka.Consumer, offsets: list[TopicPartition]) -> None:
         client.commit(offsets=offsets, asynchronous=False)
     except KafkaException as error:
         _log.info("offsets not committed, events will repeat", error=str(error))
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, ServiceError) else type(error).__name__
 
 
 def _is_error(message: Message) -> bool:

@@ -1,16 +1,48 @@
-"""Dead letters: what could not be applied, with the reason in its headers, through the outbox like any event."""
+"""Dead letters: what could not be applied, kept for operators in the database, and told to Kafka through the outbox.
+
+The rows are what is decided about, in one transaction with the keys that they park; the copies in Kafka are for
+reading.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
+
+import asyncpg
 
 from chassis.bus.envelope import printable, text_headers
 from chassis.bus.intake import Record
 from chassis.bus.outbox import OutboxRow
 from chassis.bus.topics import dead_letters
+from chassis.db import Transaction
 from chassis.errors import ServiceError
 from chassis.ids import new_id
+
+_KEEP = """
+INSERT INTO dead_letter (consumer, id, topic, partition, "offset", key, type, payload, headers, reason, error_class,
+                         attempts, first_failed_at)
+SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::text[], $8::bytea[],
+                     $9::jsonb[], $10::text[], $11::text[], $12::int[], $13::timestamptz[]) AS l (consumer, id)
+ORDER BY id
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+# In the order in which they came, so that several of one key keep theirs.
+_DUE = """
+SELECT id, topic, partition, "offset", key, type, payload, headers FROM dead_letter
+WHERE consumer = $1 AND state = 'REPLAYING' ORDER BY topic, partition, "offset" LIMIT 1 FOR UPDATE
+"""
+
+_APPLIED = "UPDATE dead_letter SET state = 'APPLIED' WHERE consumer = $1 AND id = $2"
+
+_FAILED_AGAIN = """
+UPDATE dead_letter SET state = 'OPEN', attempts = attempts + 1, reason = $3, error_class = $4
+WHERE consumer = $1 AND id = $2 AND state = 'REPLAYING'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +59,67 @@ class Failure:
         """The error's stable reason; an error outside the tree is a bug, and has none."""
         return self.error.reason if isinstance(self.error, ServiceError) else "UNEXPECTED_ERROR"
 
+    @property
+    def error_class(self) -> str:
+        """The error's class with its module."""
+        return f"{type(self.error).__module__}.{type(self.error).__qualname__}"
 
-def dead_letter(record: Record, failure: Failure) -> OutboxRow:
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A record that could not be applied."""
+
+    id: UUID
+    record: Record
+    failure: Failure
+
+
+async def keep(tx: Transaction, letters: Sequence[Letter]) -> None:
+    """Keeps letters and publishes their copies; those that are kept already stay as they are."""
+    if letters:
+        kept = {row["id"] for row in await tx.fetch(_KEEP, *map(list, zip(*map(_row, letters), strict=True)))}
+        tx.publish(_copy(letter) for letter in letters if letter.id in kept)
+
+
+async def due(tx: Transaction, consumer: str) -> tuple[UUID, Record] | None:
+    """The next letter that is to be applied again, locked, with its id."""
+    row = await tx.fetchrow(_DUE, consumer)
+    return (row["id"], record_of(row)) if row else None
+
+
+async def applied(tx: Transaction, consumer: str, letter_id: UUID) -> None:
+    """Marks a letter as applied."""
+    await tx.execute(_APPLIED, consumer, letter_id)
+
+
+async def failed_again(tx: Transaction, letter_id: UUID, failure: Failure) -> None:
+    """Opens a letter anew with the reason of its last failure."""
+    await tx.execute(_FAILED_AGAIN, failure.consumer, letter_id, failure.reason, failure.error_class)
+
+
+def record_of(row: asyncpg.Record) -> Record:
+    """The record in a row of `dead_letter` or `parked_event`, as it came off the wire."""
+    headers = [(name, str(value).encode()) for name, value in json.loads(row["headers"]).items()]
+    place = row["topic"], row["partition"], row["offset"]
+    return Record(*place, row["key"].encode(), row["payload"], headers)
+
+
+def _row(letter: Letter) -> tuple[object, ...]:
+    record, failure = letter.record, letter.failure
+    headers = text_headers(record.headers)
+    place = record.topic, record.partition, record.offset, printable(record.key)
+    content = headers.get("ce_type", ""), record.value, json.dumps(headers)
+    why = failure.reason, failure.error_class, failure.attempts, failure.first_failed_at
+    return (failure.consumer, letter.id, *place, *content, *why)
+
+
+def _copy(letter: Letter) -> OutboxRow:
     """The record's own key, bytes and headers, and what an operator needs to know."""
+    record, failure = letter.record, letter.failure
     headers = {
         **text_headers(record.headers),
         "dlq_reason": failure.reason,
-        "dlq_error_class": f"{type(failure.error).__module__}.{type(failure.error).__qualname__}",
+        "dlq_error_class": failure.error_class,
         "dlq_topic": record.topic,
         "dlq_partition": str(record.partition),
         "dlq_offset": str(record.offset),

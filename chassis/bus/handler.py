@@ -15,9 +15,9 @@ import structlog
 from google.protobuf.message import Message
 
 from chassis import tracing
-from chassis.bus import inbox
+from chassis.bus import inbox, parking
 from chassis.bus.breaker import Breaker
-from chassis.bus.dead_letters import Failure, dead_letter
+from chassis.bus.dead_letters import Failure, Letter, keep
 from chassis.bus.envelope import Event, printable
 from chassis.bus.intake import Intake, Received, Record, Refused, Undecodable
 from chassis.bus.waves import latest_states, waves
@@ -72,13 +72,13 @@ class Handler(Generic[C]):
         breaker: Breaker | None = None,
     ) -> None:
         """Takes the service's name, which is its name as a consumer too, its reactions, and the event catalogue."""
-        self._consumer = service
+        self.consumer = service
         self._database = database
         self._reactions = {cls.DESCRIPTOR.full_name: reaction for cls, reaction in reactions.items()}
         self._context = context
         self._kinds = {type_.topic: type_.kind for type_ in types.values()}
         self._intake = Intake(types, set(self._reactions))
-        self._breaker = breaker or Breaker()
+        self.breaker = breaker or Breaker()
         self.topics = sorted({types[name].topic for name in self._reactions})
         self.counts = HandlerCounts()
 
@@ -121,8 +121,8 @@ class Handler(Generic[C]):
         except Exception as error:
             if passing(error):
                 raise
-            self._breaker.failed()
-            await self._bury(item, Failure(error, self._consumer, 1 if item.refusal else 2, failed_at))
+            self.breaker.failed()
+            await self._bury(item, Failure(error, self.consumer, 1 if item.refusal else 2, failed_at))
 
     async def _apply(self, batch: Sequence[_Item]) -> None:
         """All of a batch in one transaction."""
@@ -133,9 +133,7 @@ class Handler(Generic[C]):
 
         async def work(tx: Transaction) -> HandlerCounts:
             now = datetime.now(UTC)
-            for item in refused:
-                failure = Failure(item.refusal or Refused(), self._consumer, 1, now)
-                tx.publish([dead_letter(item.record, failure)])
+            await keep(tx, [self._refused(item, now) for item in refused])
             return await self._react(tx, received)
 
         with tracing.start(_common_trace(received)):
@@ -143,13 +141,22 @@ class Handler(Generic[C]):
             counts = await self._database.run(Scope.service(), work)
         self._count(counts, len(refused))
 
-    async def _react(self, tx: Transaction, received: Sequence[Received]) -> HandlerCounts:
+    async def apply_released(self, tx: Transaction, records: Sequence[Record]) -> None:
+        """Applies records, whether their keys are parked or not. Raises `Refused` or what reactions raise."""
+        received = [item for record in records if (item := self._intake.read(record))]
+        await self._react(tx, received, heed_parked=False)
+
+    def _refused(self, item: _Item, now: datetime) -> Letter:
+        return Letter(item.record.own_id(), item.record, Failure(item.refusal or Refused(), self.consumer, 1, now))
+
+    async def _react(self, tx: Transaction, received: Sequence[Received], *, heed_parked: bool = True) -> HandlerCounts:
         facts = [item for item in received if item.type.kind is Kind.FACT]
-        parked = await inbox.parked(tx, self._consumer, {_key(item) for item in facts})
+        keys = {_key(item) for item in facts} if heed_parked else set()
+        parked = await parking.parked(tx, self.consumer, keys)
         aside = [item for item in facts if _key(item) in parked]
-        await inbox.set_aside(tx, self._consumer, aside)
+        await parking.set_aside(tx, self.consumer, aside)
         open_ = [item for item in facts if _key(item) not in parked]
-        fresh = await inbox.take(tx, self._consumer, [item.event.id for item in open_])
+        fresh = await inbox.take(tx, self.consumer, [item.event.id for item in open_])
         new = {item.event.id: item for item in reversed(open_) if item.event.id in fresh}
         due = latest_states(item for item in received if item.type.kind is Kind.STATE)
         due += [item for item in open_ if new.get(item.event.id) is item]
@@ -164,11 +171,11 @@ class Handler(Generic[C]):
         event_id = received.event.id if received and fact else record.own_id()
 
         async def work(tx: Transaction) -> None:
-            if await inbox.take(tx, self._consumer, [event_id]):
-                tx.publish([dead_letter(record, failure)])
+            if await inbox.take(tx, self.consumer, [event_id]):
+                await keep(tx, [Letter(event_id, record, failure)])
                 if fact:
                     key = (record.topic, printable(record.key))
-                    await inbox.park(tx, self._consumer, key, event_id, failure.reason)
+                    await parking.park(tx, self.consumer, key, event_id, failure.reason)
 
         await self._database.run(Scope.service(), work)
         self.counts.dead_lettered += 1
@@ -176,7 +183,7 @@ class Handler(Generic[C]):
         _log.error("dead letter", event_id=event_id, reason=failure.reason, exc_info=failure.error, **where)
 
     def _count(self, counts: HandlerCounts, refused: int) -> None:
-        self._breaker.succeeded(counts.applied)
+        self.breaker.succeeded(counts.applied)
         self.counts.applied += counts.applied
         self.counts.duplicates += counts.duplicates
         self.counts.set_aside += counts.set_aside
@@ -188,7 +195,7 @@ def passing(error: Exception) -> bool:
     return error.retryable if isinstance(error, ServiceError) else isinstance(error, (ConnectionError, TimeoutError))
 
 
-def _key(item: Received) -> inbox.Key:
+def _key(item: Received) -> parking.Key:
     return (item.record.topic, item.event.key)
 
 

@@ -43,13 +43,24 @@ def dead_letters(topic: str) -> str:
 
 def topics_of(types: Iterable[EventType]) -> list[Topic]:
     """The topics that events of these types travel on, each with its dead letters."""
-    kinds = {type_.topic: type_.kind for type_ in types}
+    found = {type_.topic: type_ for type_ in types}
     keep = {"cleanup.policy": "delete", "retention.ms": str(int(RETENTION.total_seconds() * 1000))}
     # Tombstones stay long enough for a consumer that was down to see them.
     compact = {"cleanup.policy": "compact", "delete.retention.ms": keep["retention.ms"]}
-    streams = [Topic(name, compact if kind is Kind.STATE else keep) for name, kind in sorted(kinds.items())]
+    streams = [
+        Topic(name, (compact | _dropped(type_.retention)) if type_.kind is Kind.STATE else keep)
+        for name, type_ in sorted(found.items())
+    ]
     letters = keep | {"max.message.bytes": str(LARGEST_DEAD_LETTER)}
     return streams + [Topic(dead_letters(topic.name), letters) for topic in streams]
+
+
+def _dropped(retention: timedelta | None) -> dict[str, str]:
+    """What makes a compacted topic drop old states; by segments, so these must close in time."""
+    if retention is None:
+        return {}
+    kept = str(int(retention.total_seconds() * 1000))
+    return {"cleanup.policy": "compact,delete", "retention.ms": kept, "segment.ms": kept}
 
 
 async def ensure(

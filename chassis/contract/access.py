@@ -16,6 +16,8 @@ from preceptor.options.v1 import access_pb2
 from chassis.contract.descriptors import ContractError, services
 
 ANYONE = "ANYONE"
+OPERATIONS = "ops"
+"""The package of what every service serves for its operators, which belongs to no service of its own."""
 
 
 @dataclass(frozen=True, slots=True)

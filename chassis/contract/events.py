@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from functools import cache
 from types import MappingProxyType
@@ -41,6 +42,8 @@ class EventType:
     owner: str
     """The service that alone may write it."""
     message_class: type[Message]
+    retention: timedelta | None = None
+    """How long a state is kept at most, where it means nothing after a while."""
 
 
 @cache
@@ -88,6 +91,7 @@ def _event_type(message: Descriptor) -> EventType:
         public=option.public,
         owner=owner_of(message.file.package),
         message_class=GetMessageClass(message),
+        retention=timedelta(seconds=option.retention_seconds) if option.retention_seconds else None,
     )
 
 
@@ -107,6 +111,8 @@ def _problems(message: Descriptor) -> Iterator[str]:
         yield f"{name}: topic {option.topic!r} is not of the form {owner}.<aggregate>.v<number>"
     if option.kind not in {kind.value for kind in Kind}:
         yield f"{name}: kind is not stated"
+    if option.retention_seconds < 0 or (option.retention_seconds and option.kind != event_pb2.EVENT_KIND_STATE):
+        yield f"{name}: only a state has a retention of its own, and it is not negative"
     if not _has(message, option.key, FieldDescriptor.TYPE_STRING):
         yield f"{name}: key {option.key!r} is not a string field of the message"
     if option.kind == event_pb2.EVENT_KIND_STATE and not _has(message, "version", FieldDescriptor.TYPE_INT64):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from chassis.contract.access import MethodPolicy
 from chassis.errors import Unauthenticated
 from chassis.rpc.call import ANYONE, Caller
+from chassis.rpc.revocations import Revocations
 from chassis.rpc.tokens import TokenVerifier
 
 
@@ -16,7 +17,9 @@ class TokenMissing(Unauthenticated):
     reason = "TOKEN_MISSING"
 
 
-def caller_of(metadata: Mapping[str, str | bytes], policy: MethodPolicy, verifier: TokenVerifier) -> Caller:
+def caller_of(
+    metadata: Mapping[str, str | bytes], policy: MethodPolicy, verifier: TokenVerifier, revocations: Revocations
+) -> Caller:
     """The caller of a method. Raises `Unauthenticated` with the reason why a token is refused.
 
     A method for anyone reads no token, so that a stale one does not keep a person from signing in.
@@ -27,4 +30,6 @@ def caller_of(metadata: Mapping[str, str | bytes], policy: MethodPolicy, verifie
     scheme, _, token = (header if isinstance(header, str) else "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise TokenMissing
-    return verifier.verify(token)
+    caller = verifier.verify(token)
+    revocations.check(caller)
+    return caller

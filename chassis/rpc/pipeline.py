@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -25,6 +25,7 @@ from chassis.rpc.access import check_access
 from chassis.rpc.authn import caller_of
 from chassis.rpc.call import Call, Caller
 from chassis.rpc.deadline import seconds_left
+from chassis.rpc.revocations import Revocations
 from chassis.rpc.table import Around, Rpc
 from chassis.rpc.tokens import TokenVerifier
 from chassis.rpc.validation import read_request
@@ -49,6 +50,7 @@ class Server:
     context: object
     verifier: TokenVerifier
     settings: ChassisSettings
+    revocations: Revocations = field(default_factory=Revocations)
 
 
 Serve: TypeAlias = Callable[[Caller, timedelta], Awaitable[Message]]
@@ -92,7 +94,7 @@ async def _steps(
     seconds = seconds_left(context.time_remaining(), default_deadline, greatest)
     with tracing.start(traceparent if isinstance(traceparent, str) else None):
         try:
-            caller = caller_of(metadata, policy, server.verifier)
+            caller = caller_of(metadata, policy, server.verifier, server.revocations)
             check_access(caller, policy)
             return await _bounded(serve(caller, timedelta(seconds=seconds)), seconds)
         except ServiceError as error:

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
-from chassis.contract.access import MethodPolicy, policies
+from chassis.contract.access import OPERATIONS, MethodPolicy, policies
 from chassis.rpc.pipeline import Server, unary, upload
 from chassis.rpc.table import Around, Rpc, Rpcs
 from chassis.settings import ChassisSettings
@@ -73,7 +73,7 @@ def build(service: str, rpcs: Rpcs, health: Health, server: Server) -> grpc.aio.
     Raises `ContractError` if a method states no access; `RuntimeError` if a method of the contract has no handler or a
     handler no method, if requests have ids that their handler would ignore, or if the address is taken.
     """
-    known = policies(service)
+    known = {**policies(service), **(policies(OPERATIONS) if _operable(rpcs) else {})}
     grpc_server = grpc.aio.server(options=options(server.settings))
     for name, table in rpcs.items():
         handlers = {policy.method: _handler(server, policy, table[policy.method]) for policy in _of(known, name, table)}
@@ -100,6 +100,11 @@ async def stop(grpc_server: grpc.aio.Server, health: Health, settings: ChassisSe
     await health.set_ready(False)
     await asyncio.sleep(settings.drain.total_seconds())
     await grpc_server.stop(settings.grace.total_seconds())
+
+
+def _operable(rpcs: Rpcs) -> bool:
+    """Whether the tables have the operations that a service serves beside its own contract."""
+    return any(name.startswith(f"preceptor.{OPERATIONS}.") for name in rpcs)
 
 
 def _bind(grpc_server: grpc.aio.Server, address: str) -> None:

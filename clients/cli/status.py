@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import grpc
 import typer
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # so does its export
+from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.table import Table
 
+from clients.cli.access import Access, access_of
 from clients.health import LIVENESS, serving
+from clients.operations import Operations
 
-_STACK = Path(".local/stack.json")
 _KAFKA_SECONDS = 5.0
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the client's stubs leave it out
 
@@ -31,17 +35,22 @@ class ServiceStatus:
     alive: bool
     ready: bool
     lag: int | None
+    inside: dict[str, object] | None = None
+    """What the service tells operators: consumers with their breakers, outbox, dead letters, parked keys."""
 
 
 def status(
-    stack: Annotated[Path, typer.Option(help="Where `make run` wrote the addresses.")] = _STACK,
+    context: typer.Context,
+    stack: Annotated[Path | None, typer.Option(help="Where `make run` wrote the addresses.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """Say how every service is. Exits with 1 if one is not ready. Example: preceptor status --json"""
-    if not stack.exists():
-        raise typer.BadParameter(f"there is no {stack}: start the platform with `make run`, or say --stack FILE")
-    described = json.loads(stack.read_text(encoding="utf-8"))
-    found = asyncio.run(look(described))
+    access = access_of(context)
+    access = replace(access, stack=stack) if stack else access
+    if not access.stack.exists():
+        raise typer.BadParameter(f"there is no {access.stack}: start the platform with `make run`, or say --stack FILE")
+    described = json.loads(access.stack.read_text(encoding="utf-8"))
+    found = asyncio.run(look(described, access))
     if as_json:
         typer.echo(json.dumps({**described, "services": [asdict(service) for service in found]}, indent=2))
     else:
@@ -49,15 +58,33 @@ def status(
     raise typer.Exit(0 if all(service.ready for service in found) else 1)
 
 
-async def look(described: Mapping[str, Any]) -> list[ServiceStatus]:
-    """Asks all services side by side."""
+async def look(described: Mapping[str, Any], access: Access | None = None) -> list[ServiceStatus]:
+    """Asks all services side by side; what is inside them only in the name of an operator."""
     lags = asyncio.to_thread(_lags, described["kafka"]["bootstrap"], described["topic_prefix"], described["services"])
     probes = [_probe(name, address) for name, address in described["services"].items()]
-    waiting, answers = await asyncio.gather(lags, asyncio.gather(*probes))
+    waiting, answers, inside = await asyncio.gather(lags, asyncio.gather(*probes), _inside(access))
     return [
-        ServiceStatus(name, described["services"][name], alive, ready, waiting.get(name))
+        ServiceStatus(name, described["services"][name], alive, ready, waiting.get(name), inside.get(name))
         for name, alive, ready in answers
     ]
+
+
+async def _inside(access: Access | None) -> dict[str, dict[str, object]]:
+    """What services tell an operator; those that do not answer are left out."""
+    if access is None or not access.can_sign_in():
+        return {}
+    try:
+        async with access.session() as session:
+            operations, services = Operations(session), list(access.services())
+            told = await asyncio.gather(*map(operations.status, services), return_exceptions=True)
+    except grpc.aio.AioRpcError:
+        return {}
+    as_dict = partial(MessageToDict, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return {
+        name: as_dict(status)
+        for name, status in zip(services, told, strict=True)
+        if not isinstance(status, BaseException)
+    }
 
 
 async def _probe(name: str, address: str) -> tuple[str, bool, bool]:
@@ -89,13 +116,29 @@ def _lag(admin: AdminClient, group: str) -> int:
 
 def _print(described: Mapping[str, Any], found: list[ServiceStatus]) -> None:
     console = Console()
-    table = Table("service", "gRPC", "alive", "ready", "events waiting")
+    table = Table("service", "gRPC", "alive", "ready", "events waiting", "consumer", "dead letters", "parked")
     for service in found:
         lag = "?" if service.lag is None else str(service.lag)
-        table.add_row(service.service, service.address, _mark(service.alive), _mark(service.ready), lag)
+        alive, ready = _mark(service.alive), _mark(service.ready)
+        table.add_row(service.service, service.address, alive, ready, lag, *_cells(service.inside))
     console.print(table)
     kafka, postgres = described["kafka"], described["postgres"]
     console.print(f"{kafka['description']} at {kafka['bootstrap']}, {postgres['description']}", highlight=False)
+
+
+def _cells(inside: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """The consumer's state, dead letters that wait for somebody, and events that wait for those."""
+    if inside is None:
+        return "?", "?", "?"
+    held = [consumer for consumer in inside["consumers"] if consumer["held_reason"]]
+    if any(consumer["breaker_open"] for consumer in inside["consumers"]):
+        how = "[red]breaker open[/]"
+    elif held:
+        how = f"[yellow]held: {held[0]['held_reason']}[/]"
+    else:
+        how = "[green]runs[/]" if inside["consumers"] else "-"
+    letters = int(inside["open_dead_letters"])
+    return how, f"[red]{letters}[/]" if letters else "0", str(inside["parked_events"])
 
 
 def _mark(good: bool) -> str:

@@ -10,7 +10,7 @@ from functools import cache
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
-from chassis.contract.access import ANYONE, policies
+from chassis.contract.access import ANYONE, OPERATIONS, policies
 from chassis.contract.descriptors import files, owner_of
 
 # A variable with its pattern, `**`, or `*`: the parts of an address that stand for something else.
@@ -45,10 +45,14 @@ class Method:
 
 @cache
 def methods() -> tuple[Method, ...]:
-    """All methods of all services. Raises ContractError where the contracts are at fault or not generated."""
+    """All methods of all services, but for those of operators, which each service serves for itself, from inside.
+
+    Raises ContractError where the contracts are at fault or not generated.
+    """
     return tuple(
         _method(owner_of(file.package), descriptor)
         for file in files()
+        if owner_of(file.package) != OPERATIONS
         for service in file.services_by_name.values()
         for descriptor in service.methods
     )

@@ -94,7 +94,9 @@ def _invite(platform: Platform) -> None:
     edge = platform.edge
     _console.print(f"  edge      gRPC, gRPC-Web and JSON at {edge.url}", highlight=False)
     _console.print(f"  curl {edge.url}/v1/jwks   calls it with JSON", highlight=False)
-    _console.print("  .venv/bin/preceptor status   says how everything is")
+    _console.print("  .venv/bin/preceptor status        says how everything is")
+    _console.print("  .venv/bin/preceptor trace TASK    tells a task's way from its batch to the bank line")
+    _console.print("  .venv/bin/preceptor dead-letters  shows what could not be applied, and lets you decide")
 
 
 if __name__ == "__main__":

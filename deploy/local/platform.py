@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.local.edge import EdgeOptions, EdgeProcess, start_edge
+from deploy.local.operator import EMAIL as OPERATOR_EMAIL
+from deploy.local.operator import ensure_operator
 from deploy.local.processes import Supervisor
 from deploy.local.provider.launch import ProviderServer, start_provider
 from deploy.local.secrets import Secrets
@@ -32,6 +34,7 @@ class Platform:
     provider: ProviderServer
     settings: dict[str, dict[str, str]] = field(repr=False)
     admin_password: str = field(repr=False)
+    operator_password_file: Path
     services: dict[str, ServiceProcess] = field(default_factory=dict)
     _edge: EdgeProcess | None = None
 
@@ -82,6 +85,7 @@ class Platform:
             "topic_prefix": self.topic_prefix,
             "postgres": {"description": self.backends.postgres_description},
             "provider": self.provider.url,
+            "operator": {"email": OPERATOR_EMAIL, "password_file": str(self.operator_password_file)},
         }
 
 
@@ -114,14 +118,16 @@ async def start_platform(
             }
             for service in SERVICES
         }
-        password = secrets.password("admin")
-        platform = Platform(supervisor, backends, provider, settings, password.read_text())
+        password, operator = secrets.password("admin"), secrets.password("operator")
+        platform = Platform(supervisor, backends, provider, settings, password.read_text(), operator)
         await _migrate(platform)
         create_admin = ("create-admin", "--email", ADMIN_EMAIL, "--password-file", str(password))
         making_admin = run_command(supervisor, "identity", settings["identity"], *create_admin)
         starting = (platform.start(service, role) for service, role in product(SERVICES, roles))
         await _side_by_side(making_admin, *starting)
         await platform.start_edge(home, secrets.jwks, edge)
+        admin = (ADMIN_EMAIL, platform.admin_password)
+        await ensure_operator({"identity": platform.address("identity")}, admin, operator.read_text())
         (home / "stack.json").write_text(json.dumps(platform.describe(), indent=2) + "\n", encoding="utf-8")
         yield platform
 

@@ -22,6 +22,7 @@ from services.payouts.reactions import (
     on_vendor_changed,
 )
 from services.payouts.usecases import check_payouts, create_attempts, release_holds, run_payouts, send_payouts
+from services.payouts.usecases.trace_task import trace_task
 
 _LONGEST_LOOK = timedelta(minutes=1)
 
@@ -70,6 +71,7 @@ SERVICE: Service[Context] = Service(
         tasking.AnswersDecided: on_answers_decided.react,
         tasking.BatchCompleted: on_batch_completed.react,
     },
+    trace=trace_task,
     timers=[
         Timer("release-holds", _release_interval, release_holds.tick),
         Timer("payout-run", _run_look, run_payouts.tick),

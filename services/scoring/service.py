@@ -11,6 +11,7 @@ from chassis.service import Service
 from services.scoring.api import consensus
 from services.scoring.context import Context, make_context
 from services.scoring.reactions import on_answer_submitted
+from services.scoring.usecases.trace_task import trace_task
 
 SERVICE: Service[Context] = Service(
     name="scoring",
@@ -21,6 +22,7 @@ SERVICE: Service[Context] = Service(
             "GetConsensus": read(consensus.get_consensus),
         },
     },
+    trace=trace_task,
     reactions={
         AnswerSubmitted: on_answer_submitted.react,
     },

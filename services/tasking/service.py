@@ -23,6 +23,7 @@ from services.tasking.reactions import (
     on_vendor_changed,
 )
 from services.tasking.usecases import accept_overdue, complete_batches, expire_leases
+from services.tasking.usecases.trace_task import trace_task
 
 
 def _interval(context: Context) -> timedelta:
@@ -65,6 +66,7 @@ SERVICE: Service[Context] = Service(
         payouts_events.BudgetRefused: on_budget_refused.react,
         scoring_events.TaskScored: on_task_scored.react,
     },
+    trace=trace_task,
     timers=[
         Timer("expire-leases", _interval, expire_leases.tick),
         Timer("accept-overdue", _interval, accept_overdue.tick),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from chassis.contract.access import ANYONE, MethodPolicy, policies
+from chassis.contract.access import ANYONE, OPERATIONS, MethodPolicy, policies
 from deploy.local.services import SERVICES
 from tests.contract.source_tree import ROOT
 
@@ -29,8 +29,8 @@ CALLERS = (
 
 
 def every_policy() -> list[MethodPolicy]:
-    """The methods of all services, in the services' order, then by path."""
-    return [policy for service in SERVICES for _, policy in sorted(policies(service).items())]
+    """The methods of all services, in the services' order, then by path; last those that every service serves."""
+    return [policy for service in (*SERVICES, OPERATIONS) for _, policy in sorted(policies(service).items())]
 
 
 def allowed(policy: MethodPolicy, caller: str) -> bool:

@@ -33,7 +33,11 @@ async def test_every_kind_of_event_of_the_flow_was_on_the_bus(done_job: DoneJob)
     for topic in sorted({type_.topic for type_ in catalogue().values()}):
         for record in await done_job.bus.read(topic):
             seen |= {value for name, value in record.headers if name == "ce_type"}
-    quiet = {b"preceptor.payouts.v1.BudgetRefused", b"preceptor.payouts.v1.PayoutFailed"}
+    quiet = {
+        b"preceptor.identity.v1.Revoked",
+        b"preceptor.payouts.v1.BudgetRefused",
+        b"preceptor.payouts.v1.PayoutFailed",
+    }
 
     assert seen == {name.encode() for name in catalogue()} - quiet
 

@@ -13,7 +13,7 @@ import asyncpg
 import grpc
 
 from chassis.bus.outbox import EventWriter
-from chassis.contract.access import MethodPolicy, policies
+from chassis.contract.access import OPERATIONS, MethodPolicy, policies
 from chassis.contract.descriptors import owner_of
 from chassis.contract.events import catalogue
 from chassis.db import Database
@@ -45,7 +45,8 @@ class Live:
     def method(self, path: str) -> tuple[grpc.aio.Channel, MethodPolicy]:
         """Where a method is served, and its policy; for a path like "/preceptor.tasking.v1.WorkService/ClaimTask"."""
         service = owner_of(path.strip("/"))
-        return self.channels[service], policies(service)[path]
+        # Each service serves the operations: one answers for all.
+        return self.channels["tasking" if service == OPERATIONS else service], policies(service)[path]
 
     @asynccontextmanager
     async def database(self, service: str) -> AsyncIterator[Database]:

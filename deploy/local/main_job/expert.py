@@ -17,12 +17,13 @@ from preceptor.payouts.v1 import earning_pb2, earning_pb2_grpc
 from preceptor.tasking.v1 import work_pb2, work_pb2_grpc
 from preceptor.work.v1 import work_pb2 as work
 
+from clients.refusal import reason_of
 from clients.session import Session
 from deploy.local.examples import Example, Label, answer_of
 from deploy.local.main_job.opinions import WHY, opinion
 from deploy.local.main_job.people import Habit, Person
 from deploy.local.main_job.staff import CURRENCY
-from deploy.local.main_job.waiting import reason_of, until
+from deploy.local.main_job.waiting import until
 
 Known = Mapping[bytes, Example]
 """Payload -> example: what a person who knows the subject can see of a task."""

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import grpc
-from google.rpc import error_details_pb2, status_pb2
+
+from clients.refusal import reason_of
 
 T = TypeVar("T")
 
@@ -26,17 +27,6 @@ async def until(what: str, probe: Callable[[], Awaitable[T | None]], within: flo
         if time.monotonic() > deadline:
             raise TooLateError(f"{what}: not within {within:.0f} s")
         await asyncio.sleep(every)
-
-
-def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The stable reason in an error's details, like LEASE_EXPIRED; empty if it has none."""
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            for detail in status_pb2.Status.FromString(value).details:
-                info = error_details_pb2.ErrorInfo()
-                if detail.Unpack(info):
-                    return info.reason
-    return ""
 
 
 async def once_known(what: str, call: Callable[[], Awaitable[T]], *reasons: str) -> T:

@@ -12,6 +12,7 @@ from services.identity.context import Context
 from services.identity.domain.expert import Claim, Expert
 from services.identity.usecases import attest_expert as attestation
 from services.identity.usecases import get_expert as lookup
+from services.identity.usecases import suspend_expert as suspension
 
 
 async def get_expert(call: Call[Context], request: pb.GetExpertRequest) -> pb.GetExpertResponse:
@@ -26,6 +27,20 @@ async def attest_expert(call: Call[Context], request: pb.AttestExpertRequest) ->
     claims = [Claim(claim.kind, claim.value) for claim in request.claims]
     expert = await attestation.attest_expert(call.tx, expert_id, claims, request.payout_eligible, call.caller.person_id)
     return pb.AttestExpertResponse(expert=_message(expert))
+
+
+async def suspend_expert(call: Call[Context], request: pb.SuspendExpertRequest) -> pb.SuspendExpertResponse:
+    """Suspends an expert."""
+    expert_id, by = parse_name("experts", request.name, "name"), call.caller.subject
+    expert = await suspension.suspend_expert(call.tx, call.context, expert_id, request.reason, by)
+    return pb.SuspendExpertResponse(expert=_message(expert))
+
+
+async def reinstate_expert(call: Call[Context], request: pb.ReinstateExpertRequest) -> pb.ReinstateExpertResponse:
+    """Lets a suspended expert work again."""
+    expert_id, by = parse_name("experts", request.name, "name"), call.caller.subject
+    expert = await suspension.reinstate_expert(call.tx, call.context, expert_id, request.reason, by)
+    return pb.ReinstateExpertResponse(expert=_message(expert))
 
 
 def _message(expert: Expert) -> pb.Expert:

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from preceptor.identity.v1 import session_pb2 as pb
 
-from chassis.ids import name
+from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from services.identity.context import Context
 from services.identity.usecases import exchange_api_key as exchange
 from services.identity.usecases import refresh_session as refresh
+from services.identity.usecases import revoke as revocation
 from services.identity.usecases import sign_in as password
 from services.identity.usecases.open_session import Tokens
 
@@ -31,6 +32,19 @@ async def exchange_api_key(call: Call[Context], request: pb.ExchangeApiKeyReques
     """Exchanges an API key for an access token."""
     tokens = await exchange.exchange_api_key(call.tx, call.context, request.api_key)
     return pb.ExchangeApiKeyResponse(tokens=_message(tokens))
+
+
+async def sign_out(call: Call[Context], _: pb.SignOutRequest) -> pb.SignOutResponse:
+    """Ends the session that calls."""
+    await revocation.sign_out(call.tx, call.context, call.caller.session_id, call.caller.subject)
+    return pb.SignOutResponse()
+
+
+async def revoke_sessions(call: Call[Context], request: pb.RevokeSessionsRequest) -> pb.RevokeSessionsResponse:
+    """Ends all sessions of an account."""
+    account_id = parse_name("accounts", request.account, "account")
+    ended = await revocation.revoke_sessions(call.tx, call.context, account_id, request.reason)
+    return pb.RevokeSessionsResponse(sessions=ended)
 
 
 async def get_jwks(call: Call[Context], _: pb.GetJwksRequest) -> pb.GetJwksResponse:

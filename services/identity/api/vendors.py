@@ -12,6 +12,7 @@ from services.identity.domain.vendor import Vendor
 from services.identity.usecases import create_api_key as keys
 from services.identity.usecases import create_vendor as creation
 from services.identity.usecases import get_vendor as lookup
+from services.identity.usecases import revoke as revocation
 
 
 async def create_vendor(call: Call[Context], request: pb.CreateVendorRequest) -> pb.CreateVendorResponse:
@@ -32,6 +33,15 @@ async def create_api_key(call: Call[Context], request: pb.CreateApiKeyRequest) -
     made = await keys.create_api_key(call.tx, call.context, vendor_id, request.display_name, call.caller.subject)
     response = pb.CreateApiKeyResponse(name=name("apiKeys", made.id), api_key=made.key.text)
     response.expire_time.FromDatetime(made.expires_at)
+    return response
+
+
+async def revoke_api_key(call: Call[Context], request: pb.RevokeApiKeyRequest) -> pb.RevokeApiKeyResponse:
+    """Revokes an API key."""
+    key_id, by = parse_name("apiKeys", request.name, "name"), call.caller.subject
+    revoked_at = await revocation.revoke_api_key(call.tx, call.context, key_id, request.reason, by)
+    response = pb.RevokeApiKeyResponse()
+    response.revoke_time.FromDatetime(revoked_at)
     return response
 
 

@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chassis.errors import Unauthenticated
+from chassis.errors import NotFound, Unauthenticated
 
 _PRODUCT = "preceptor"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -36,6 +36,12 @@ class ApiKeyInvalid(Unauthenticated):
     """There is no such API key: ask the platform for a new one."""
 
     reason = "API_KEY_INVALID"
+
+
+class ApiKeyUnknown(NotFound):
+    """There is no API key of this name: check it."""
+
+    reason = "API_KEY_UNKNOWN"
 
 
 class ApiKeyExpired(Unauthenticated):

@@ -41,6 +41,10 @@ class Expert:
     payout_eligible: bool
     version: int
 
+    def changed_to(self, status: str) -> Expert:
+        """The expert with another status, ACTIVE or SUSPENDED."""
+        return replace(self, status=status, version=self.version + 1)
+
     def attested(self, claims: Iterable[Claim], payout_eligible: bool, reviewer_person: UUID) -> Expert:
         """The expert with what a reviewer attests instead of what was. Raises `SelfAttestation`."""
         if reviewer_person == self.person_id:

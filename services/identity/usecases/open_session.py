@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +22,9 @@ WITH session AS (
 INSERT INTO refresh_token (hash, session_id, expires_at) SELECT $4, id, least(expires_at, now() + $5) FROM session
 """
 
+# Shared, so that sign-ins do not wait for each other; a suspension waits for this one, or has come before it.
+_STATUS = "SELECT status FROM account WHERE id = $1 FOR SHARE"
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -36,7 +39,8 @@ class Tokens:
 
 
 async def open_session(tx: Transaction, context: Context, account: Account) -> Tokens:
-    """The tokens of a new session."""
+    """The tokens of a new session. Raises `AccountSuspended` if the account was suspended since it was looked at."""
+    replace(account, status=await tx.fetchval(_STATUS, account.id)).check_active()
     session_id, refresh_token = new_id(), new_refresh_token()
     lives = context.settings
     await tx.execute(

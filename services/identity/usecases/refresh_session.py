@@ -21,6 +21,7 @@ from services.identity.domain.refresh import (
     refresh_hash,
 )
 from services.identity.usecases.open_session import Tokens, account_of, tokens_of
+from services.identity.usecases.revoke import tell_session
 
 _log = structlog.get_logger(__name__)
 _NONCE = 12
@@ -72,6 +73,7 @@ async def _refresh(tx: Transaction, context: Context, token: str) -> Tokens | No
     outcome = _presented(row).outcome(row["now"], context.settings.refresh_grace)
     if outcome is Outcome.REUSED:
         await tx.execute(_REVOKE, row["session_id"])
+        tell_session(tx, context, row["session_id"])
         _log.warning("refresh_token_reused", session_id=str(row["session_id"]))
         return None
     account = account_of(row)

@@ -1,4 +1,4 @@
-"""Keeps what claims need to know of experts, by version."""
+"""Keeps what claims need to know of experts, by version. Who stops being active holds no task any more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from preceptor.identity.v1 import events_pb2
 from chassis.bus.envelope import Event
 from chassis.db import Transaction
 from services.tasking.context import Context
+from services.tasking.domain.lease import SlotState
+from services.tasking.usecases.slots import end_slots
 
 # Lists travel joined by spaces, which neither claims nor locales have. Of several versions in a batch the last counts.
 _APPLY = """
@@ -24,9 +26,15 @@ SET version = excluded.version, active = excluded.active, claims = excluded.clai
 WHERE excluded.version > known.version
 """
 
+# By what stands, not by the events: of several versions only the last one counts. Slots in the order of all locks.
+_HELD_BY_INACTIVE = """
+SELECT s.slot_id FROM slot s JOIN expert e USING (expert_id)
+WHERE s.state = 1 AND NOT e.active AND e.expert_id = ANY($1::uuid[]) ORDER BY s.slot_id FOR UPDATE OF s
+"""
+
 
 async def react(tx: Transaction, events: Sequence[Event[events_pb2.ExpertChanged]], _: Context) -> None:
-    """Applies the newest version of each expert."""
+    """Applies the newest version of each expert; leases of those who may not work end, their drafts stay."""
     experts = [event.message for event in events]
     await tx.execute(
         _APPLY,
@@ -37,3 +45,6 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.ExpertChanged
         [" ".join(f"{claim.kind}={claim.value}" for claim in expert.claims) for expert in experts],
         [" ".join(expert.locales) for expert in experts],
     )
+    inactive = [UUID(expert.expert_id) for expert in experts if expert.status != events_pb2.EXPERT_STATUS_ACTIVE]
+    if inactive and (held := [row["slot_id"] for row in await tx.fetch(_HELD_BY_INACTIVE, inactive)]):
+        await end_slots(tx, held, SlotState.RETURNED)

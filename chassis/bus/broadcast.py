@@ -1,0 +1,92 @@
+"""A broadcast: a state topic that a process reads whole, from its start and for ever, by itself and into memory.
+
+There is no group: every process gets every record. Nothing is stored, so a new start reads all of it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar, cast
+
+import confluent_kafka as kafka
+import structlog
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from google.protobuf.message import Message
+
+from chassis.bus.consumer import consumer_settings
+from chassis.bus.intake import Intake, RawHeaders, Record, Refused
+from chassis.bus.publisher import kafka_log
+from chassis.contract.events import event_type
+from chassis.waiting import Backoff, pause
+
+M = TypeVar("M", bound=Message)
+_log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS = 0.1
+_METADATA_SECONDS = 5.0
+
+
+class Broadcast(Generic[M]):
+    """Reads all states of one type and hands each on. A record that is no such state is left out, and logged."""
+
+    def __init__(self, bootstrap: str, state: type[M], take: Callable[[M], None], *, topic_prefix: str = "") -> None:
+        """`take` is called in the loop that `run` runs in; it must be quick, and may raise `ValueError`."""
+        type_ = event_type(state)
+        self._topic = type_.topic
+        self._name = topic_prefix + type_.topic
+        self._take = take
+        self._intake = Intake({type_.name: type_}, {type_.name})
+        # The client asks for a group's name, and without commits does nothing with it.
+        settings = {**consumer_settings(bootstrap, "broadcast"), "group.protocol": "classic"}
+        self._settings = {**settings, "enable.partition.eof": True}
+        self.caught_up = asyncio.Event()
+        """Set once everything that lay in the topic at the start has been handed on."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Reads until `stop` is set. A bus that is away is waited for."""
+        trouble = Backoff(0.2, 10.0)
+        while not stop.is_set():
+            client = kafka.Consumer(self._settings, logger=kafka_log)
+            try:
+                behind = await asyncio.to_thread(self._assign, client)
+                await self._read(client, behind, stop)
+            except KafkaException as error:
+                _log.warning("broadcast held", topic=self._topic, error=str(error), attempts=trouble.attempts + 1)
+                await pause(trouble.next(), stop)
+            finally:
+                await asyncio.to_thread(client.close)
+
+    def _assign(self, client: kafka.Consumer) -> set[int]:
+        """Takes all partitions from their beginning. Raises `KafkaException` if the topic cannot be seen."""
+        found = client.list_topics(self._name, _METADATA_SECONDS).topics[self._name]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        client.assign([TopicPartition(self._name, number, kafka.OFFSET_BEGINNING) for number in found.partitions])
+        return set(found.partitions)
+
+    async def _read(self, client: kafka.Consumer, behind: set[int], stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._handle(await asyncio.to_thread(client.consume, 500, _LOOK_SECONDS), behind)
+            if not behind and not self.caught_up.is_set():
+                _log.info("broadcast caught up", topic=self._topic)
+                self.caught_up.set()
+
+    def _handle(self, messages: Iterable[kafka.Message], behind: set[int]) -> None:
+        for message in messages:
+            if (error := message.error()) is None:
+                self._hand_on(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                behind.discard(message.partition() or 0)
+            elif error.fatal():
+                raise KafkaException(error)
+
+    def _hand_on(self, message: kafka.Message) -> None:
+        place = message.partition() or 0, message.offset() or 0
+        headers = cast(RawHeaders, message.headers() or [])
+        try:
+            received = self._intake.read(Record(self._topic, *place, message.key(), message.value(), headers))
+            if received is not None:
+                self._take(cast(M, received.event.message))
+        except (Refused, ValueError) as error:
+            _log.warning("broadcast record left out", topic=self._topic, offset=place[1], error=type(error).__name__)

@@ -1,0 +1,106 @@
+"""Rows of the chassis' tables as the messages of OperationsService."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+from preceptor.ops.v1 import operations_pb2 as pb
+
+from chassis.contract.events import catalogue
+from chassis.db import Row
+from chassis.ids import name
+from chassis.ops.trace import Step
+from chassis.redaction import redacted
+
+
+def status(service: str, waits: Row, consumers: Iterable[Row]) -> pb.ServiceStatus:
+    """How a service is."""
+    return pb.ServiceStatus(
+        name=f"services/{service}",
+        consumers=map(_consumer, consumers),
+        outbox_events=waits["outbox"],
+        outbox_oldest_seconds=waits["oldest"],
+        open_dead_letters=waits["letters"],
+        parked_keys=waits["keys"],
+        parked_events=waits["events"],
+        late_halves=waits["halves"],
+    )
+
+
+def letter(row: Row) -> pb.DeadLetter:
+    """A dead letter, without its content. A service is the consumer of its own name."""
+    return pb.DeadLetter(
+        name=f"services/{row['consumer']}/deadLetters/{row['id']}",
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["offset"],
+        key=row["key"],
+        event=json.loads(row["headers"]).get("ce_id", ""),
+        type=row["type"],
+        reason=row["reason"],
+        error_class=row["error_class"],
+        attempts=row["attempts"],
+        first_fail_time=_timestamp(row["first_failed_at"]),
+        state=pb.DeadLetterState.Value(f"DEAD_LETTER_STATE_{row['state']}"),
+        parks_key=row["parks_key"],
+        events_behind=row["events_behind"],
+        value_bytes=len(row["payload"] or b""),
+    )
+
+
+def content(row: Row) -> str:
+    """The message of a dead letter as JSON, without what may be secret; nothing if no contract here reads it."""
+    type_ = catalogue().get(row["type"])
+    if type_ is None or row["payload"] is None:
+        return ""
+    try:
+        message = type_.message_class.FromString(row["payload"])
+    except DecodeError:
+        return ""
+    return json.dumps(redacted(MessageToDict(message, preserving_proto_field_name=True)), ensure_ascii=False)
+
+
+def action(row: Row) -> pb.DeadLetterAction:
+    """A decision about a dead letter."""
+    return pb.DeadLetterAction(
+        action=row["action"],
+        account=name("accounts", row["account_id"]),
+        reason=row["reason"],
+        action_time=_timestamp(row["acted_at"]),
+    )
+
+
+def step(done: Step) -> pb.TraceStep:
+    """A step of a task."""
+    return pb.TraceStep(
+        step_time=_timestamp(done.time),
+        kind=done.kind,
+        names=done.names,
+        detail=done.detail,
+        trace_id=done.trace_id,
+    )
+
+
+def _consumer(row: Row) -> pb.ConsumerStatus:
+    return pb.ConsumerStatus(
+        instance=str(row["instance"]),
+        breaker_open=row["breaker_open"],
+        held_since=_timestamp(row["held_since"]) if row["held_since"] else None,
+        held_reason=row["held_reason"],
+        applied=row["applied"],
+        duplicates=row["duplicates"],
+        set_aside=row["set_aside"],
+        dead_lettered=row["dead_lettered"],
+        seen_time=_timestamp(row["seen_at"]),
+    )
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(time)
+    return stamp

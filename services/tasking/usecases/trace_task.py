@@ -1,0 +1,79 @@
+"""Tells operators what tasking has done about a task: batch, slots, answers, cases, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+from preceptor.tasking.v1.events_pb2 import DecidedBy
+
+from chassis.db import Row, Transaction
+from chassis.ops.trace import Step
+from services.tasking.domain.lease import SlotState
+
+_TASK = """
+SELECT t.task_id, t.batch_id, t.project_id, t.vendor_id, t.state, b.created_at, b.completed_at
+FROM task t JOIN batch b USING (batch_id) WHERE t.task_id = $1
+"""
+
+_SLOTS = """
+SELECT slot_id, expert_id, state, leased_at, ended_at, expires_at, tier, price_minor, currency, trace_id
+FROM slot WHERE task_id = $1
+"""
+
+_ANSWERS = """
+SELECT a.answer_id, a.slot_id, a.expert_id, a.active_seconds, a.surplus, a.submitted_at, a.decision_version,
+       a.payable_basis_points, a.decided_by, a.ground, a.decided_at, a.trace_id, c.case_id, c.proposed_basis_points,
+       c.ground AS proposed_ground, c.opened_at, c.decided_at AS case_decided_at
+FROM answer a LEFT JOIN rejection_case c USING (answer_id) WHERE a.task_id = $1
+"""
+
+_ENDS = {SlotState.EXPIRED: "lease expired", SlotState.RETURNED: "task returned"}
+
+
+async def trace_task(tx: Transaction, task_id: UUID) -> list[Step]:
+    """The steps; none for a task that is not known."""
+    task = await tx.fetchrow(_TASK, task_id)
+    if task is None:
+        return []
+    slots, answers = await tx.fetch(_SLOTS, task_id), await tx.fetch(_ANSWERS, task_id)
+    return [*_task(task), *(s for row in slots for s in _slot(row)), *(s for row in answers for s in _answer(row))]
+
+
+def _task(row: Row) -> Iterator[Step]:
+    batch = {"batches": row["batch_id"], "projects": row["project_id"], "vendors": row["vendor_id"]}
+    yield Step(row["created_at"], "batch created", batch)
+    yield Step(_made(row["task_id"]), "task uploaded", {"tasks": row["task_id"], "batches": row["batch_id"]})
+    if row["completed_at"]:
+        yield Step(row["completed_at"], "batch completed", batch)
+
+
+def _slot(row: Row) -> Iterator[Step]:
+    ids = {"slots": row["slot_id"], "experts": row["expert_id"]}
+    terms = f"{row['tier']}, {row['price_minor']} {row['currency']} (minor units)"
+    yield Step(row["leased_at"], "task claimed", ids, terms, row["trace_id"] or "")
+    if (end := _ENDS.get(SlotState(row["state"]))) and row["ended_at"]:
+        yield Step(row["ended_at"], end, ids)
+
+
+def _answer(row: Row) -> Iterator[Step]:
+    ids = {"answers": row["answer_id"], "slots": row["slot_id"], "experts": row["expert_id"]}
+    own = {"answers": row["answer_id"]}
+    how = f"{row['active_seconds']} s active" + (", surplus" if row["surplus"] else "")
+    yield Step(row["submitted_at"], "answer submitted", ids, how, row["trace_id"] or "")
+    if row["case_id"]:
+        case = {**own, "cases": row["case_id"]}
+        yield Step(row["opened_at"], "rejection proposed", case, f"{row['proposed_ground']}, a person decides")
+        if row["case_decided_at"]:
+            yield Step(row["case_decided_at"], "case decided", case)
+    if row["decided_at"]:
+        by = DecidedBy.Name(row["decided_by"]).removeprefix("DECIDED_BY_").lower()
+        payable = f"version {row['decision_version']}: {row['payable_basis_points'] / 100:g} % payable, by {by}"
+        ground = f", {row['ground']}" if row["ground"] else ""
+        yield Step(row["decided_at"], "answer decided", own, payable + ground)
+
+
+def _made(id_: UUID) -> datetime:
+    """When a UUIDv7 was made: its first 48 bits are milliseconds since 1970."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
