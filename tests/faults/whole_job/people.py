@@ -18,10 +18,10 @@ from preceptor.tasking.v1 import work_pb2, work_pb2_grpc
 from preceptor.work.v1 import pairwise_preference_pb2
 from preceptor.work.v1 import work_pb2 as work
 
+from clients.refusal import reason_of
 from clients.session import Metadata
 from deploy.local.main_job.expert import ClaimReply
 from deploy.local.main_job.staff import CURRENCY
-from deploy.local.main_job.waiting import reason_of
 from tests.faults.whole_job.calls import CallLog, Steadfast, channel, once, until_answered
 
 R = TypeVar("R", bound=Message)
