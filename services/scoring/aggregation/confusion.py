@@ -1,0 +1,143 @@
+"""Models of choice with a confusion matrix a rater: Dawid and Skene with hierarchical priors, and with subtypes.
+
+Source: Dawid and Skene (1979) for the model; Kim and Ghahramani (2012) for its variational Bayesian form; Li,
+Rubinstein and Cohn (2019, "Exploiting worker correlation", EBCC) for subtypes of a class, within which raters err
+independently. New here: the prior of a rater's row is the rater's own one coin, or the whole crowd's row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.scoring.aggregation.configuration import Configuration, Member
+from services.scoring.aggregation.crowd import Crowd, Floats, tally
+from services.scoring.aggregation.sweeps import compiled, digamma, sweep
+
+
+def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configuration) -> NDArray[np.float32]:
+    """The posterior of each task, shape (tasks, classes)."""
+    cells = crowd.classes * member.subtypes
+    shares = answer_shares(crowd)
+    posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
+    counts, mass = first_guess(crowd, gold, member.subtypes)
+    table = np.empty((crowd.workers, crowd.classes, cells), dtype=np.float32)
+    for _ in range(config.sweeps):
+        prior = subtype_prior(mass, shares, member, config)
+        prior_rows = _crowd_rows(counts, crowd.classes) if member.pooled else np.empty((0, 0))
+        write_table(
+            counts, prior_rows, member.subtypes, member.strength, member.doubt, config.right, config.wrong, table
+        )
+        counts[:] = 0
+        mass[:] = 0
+        moved = sweep(
+            crowd.starts, crowd.worker, crowd.label, table, prior, gold, member.subtypes, counts, mass, posterior
+        )
+        if moved < config.settled * crowd.tasks:
+            break
+    return posterior
+
+
+def answer_shares(crowd: Crowd) -> Floats:
+    """How often each label was given, one pseudo-vote for each."""
+    counts = np.bincount(crowd.label, minlength=crowd.classes) + 1.0
+    return np.asarray(counts / counts.sum())
+
+
+def first_guess(crowd: Crowd, gold: NDArray[np.int32], subtypes: int) -> tuple[Floats, Floats]:
+    """Counts and masses of the first step: each task's vote shares, spread over subtypes by how clear the vote is.
+
+    Subtype m of M takes tasks whose share is near (m + 1/2) / M, by a Gaussian of width 1 / M: no random start, so the
+    same answers always give the same fit, whatever the order of tasks.
+    """
+    votes = tally(crowd)
+    share = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
+    known = np.flatnonzero(gold >= 0)
+    share[known] = 0
+    share[known, gold[known]] = 1
+    counts = np.zeros((crowd.workers, crowd.classes, crowd.classes * subtypes))
+    mass = np.zeros(crowd.classes * subtypes)
+    _spread(crowd.starts, crowd.worker, crowd.label, share, subtypes, counts, mass)
+    return counts, mass
+
+
+@compiled
+def _spread(
+    starts: NDArray[np.int64],
+    worker: NDArray[np.int32],
+    label: NDArray[np.int32],
+    share: Floats,
+    subtypes: int,
+    counts: Floats,
+    mass: Floats,
+) -> None:
+    row = np.empty(share.shape[1] * subtypes)
+    for t in range(len(starts) - 1):
+        for k in range(share.shape[1]):
+            total = 0.0
+            for m in range(subtypes):
+                row[k * subtypes + m] = np.exp(-0.5 * (share[t, k] * subtypes - m - 0.5) ** 2)
+                total += row[k * subtypes + m]
+            for m in range(subtypes):
+                row[k * subtypes + m] *= share[t, k] / total
+        for i in range(starts[t], starts[t + 1]):
+            counts[worker[i], label[i]] += row
+        mass += row
+
+
+def subtype_prior(mass: Floats, shares: Floats, member: Member, config: Configuration) -> NDArray[np.float32]:
+    """The expected log probability of each subtype: its class's times its own within the class."""
+    by_class = mass.reshape(-1, member.subtypes)
+    frequencies = by_class.sum(axis=1) + 2.0 / len(by_class)
+    of_class = np.log(frequencies / frequencies.sum()) if member.learns_prior else np.log(shares)
+    within = np.zeros_like(by_class)
+    if member.subtypes > 1:
+        eta = by_class + config.concentration / member.subtypes
+        within = _digammas(eta) - _digammas(eta.sum(axis=1))[:, None]
+    return (of_class[:, None] + within).ravel().astype(np.float32)
+
+
+def _digammas(values: Floats) -> Floats:
+    return np.vectorize(digamma, otypes=[np.float64])(values)  # type: ignore[no-any-return]
+
+
+def _crowd_rows(counts: Floats, classes: int) -> Floats:
+    """The confusion matrix of the whole crowd, a class a row; a few pseudo-votes hold it to the diagonal."""
+    rows = counts.sum(axis=0).T + np.eye(classes) * classes + 1.0
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
+
+
+@compiled
+def write_table(
+    counts: Floats,
+    crowd_rows: Floats,
+    subtypes: int,
+    strength: float,
+    doubt: float,
+    right: float,
+    wrong: float,
+    table: NDArray[np.float32],
+) -> None:
+    """The expected log probabilities of each rater's labels: digamma of the Dirichlet's parameters, as in variational
+    Bayes. The parameters of row g are counts + strength x prior row + doubt.
+    """
+    workers, classes, cells = counts.shape
+    pooled = len(crowd_rows) > 0
+    for j in range(workers):
+        correct = 0.0
+        total = right + wrong
+        for label in range(classes):
+            for g in range(cells):
+                total += counts[j, label, g]
+                if g // subtypes == label:
+                    correct += counts[j, label, g]
+        skill = (correct + right) / total
+        for g in range(cells):
+            row = strength + classes * doubt
+            for label in range(classes):
+                row += counts[j, label, g]
+            whole = digamma(row)
+            for label in range(classes):
+                own = skill if g // subtypes == label else (1 - skill) / (classes - 1)
+                prior = crowd_rows[g // subtypes, label] if pooled else own
+                table[j, label, g] = digamma(counts[j, label, g] + strength * prior + doubt) - whole

@@ -1,0 +1,1 @@
+"""How the engine is measured on files of answers: what `services/scoring/cli.py` runs."""

@@ -1,0 +1,80 @@
+"""Measures the consensus of choices on a file of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from services.scoring.aggregation import mixture
+from services.scoring.aggregation.crowd import Crowd, Floats, Ints, crowd, tally
+from services.scoring.aggregation.evaluate import measures
+from services.scoring.aggregation.evaluate.tables import Answers
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is asked of one measurement."""
+
+    gold: int = 0
+    limit: int | None = None
+    seed: int = 0
+
+
+def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
+    """The figures of the command line. Tasks with a truth but no answers count; gold is drawn from the truth."""
+    rng = np.random.default_rng(trial.seed)
+    kept = answers.standing()
+    used = kept if trial.limit is None else kept.limited(trial.limit, rng)
+    known, names = truths(answers, truth)
+    gold, asked = draw_gold(known, trial.gold, rng)
+    votes = crowd(
+        used.task, used.worker, used.label, tasks=len(names), workers=len(answers.workers), classes=len(answers.labels)
+    )
+    warm_up()
+    begun = perf_counter()
+    posterior = mixture.consensus(votes, gold)
+    seconds = perf_counter() - begun
+    figures = {"tasks": len(asked), "answers": len(kept.task), "answers_used": votes.votes, "seconds": seconds}
+    return figures | judged(posterior, votes, known, asked)
+
+
+def truths(answers: Answers, truth: Mapping[str, str]) -> tuple[Ints, list[str]]:
+    """The truth of each task by number, -2 where it is not known and -1 where nobody has named it; and all tasks."""
+    unseen = set(truth) - set(answers.tasks)
+    names = answers.tasks + [name for name in truth if name in unseen]
+    places = {label: place for place, label in enumerate(answers.labels)}
+    return np.array([places.get(truth[name], -1) if name in truth else -2 for name in names], dtype=np.int64), names
+
+
+def draw_gold(known: Ints, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Ints]:
+    """The class of each task that is drawn as gold, else -1; and the tasks that are left to be measured."""
+    with_truth = np.flatnonzero(known >= -1)
+    drawn = rng.permutation(with_truth)[:size]
+    gold = np.full(len(known), -1, dtype=np.int32)
+    gold[drawn] = known[drawn]
+    return gold, np.setdiff1d(with_truth, drawn)
+
+
+def judged(posterior: Floats, votes: Crowd, known: Ints, asked: Ints) -> Figures:
+    """Accuracy and calibration over the tasks that are asked for."""
+    if len(asked) == 0:
+        return {}
+    truth = known[asked]
+    right = measures.hits(posterior[asked], truth)
+    return {
+        "accuracy": float(right.mean()),
+        "majority_accuracy": float(measures.hits(tally(votes)[asked], truth).mean()),
+        "ece": measures.calibration_error(posterior[asked], right),
+        "brier": measures.brier(posterior[asked], truth),
+        "log_loss": measures.log_loss(posterior[asked], truth),
+    }
+
+
+def warm_up() -> None:
+    """Has the kernels compiled, so that it is not measured."""
+    mixture.consensus(crowd(np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0, 1, 1]), classes=2))

@@ -1,0 +1,44 @@
+"""The one-coin model of choice: one reliability a rater, learned with the answers.
+
+A rater names the right one of K labels with probability q and each wrong one with (1 - q) / (K - 1). Source: Dawid and
+Skene (1979) with one parameter a rater, as ZenCrowd (Demartini et al. 2012), with a Beta prior of q. Classes are as
+frequent as the labels given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.scoring.aggregation.configuration import Configuration
+from services.scoring.aggregation.confusion import answer_shares
+from services.scoring.aggregation.crowd import Crowd, Floats, tally
+from services.scoring.aggregation.sweeps import sweep_one_coin
+
+
+def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration) -> NDArray[np.float32]:
+    """The posterior of each task, shape (tasks, classes)."""
+    prior = np.log(answer_shares(crowd)).astype(np.float32)
+    posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
+    total = np.bincount(crowd.worker, minlength=crowd.workers).astype(np.float64)
+    correct = _agreeing(crowd)
+    for _ in range(config.sweeps):
+        weight = weights(correct, total, crowd.classes, config)
+        correct[:] = 0
+        moved = sweep_one_coin(crowd.starts, crowd.worker, crowd.label, weight, prior, gold, correct, posterior)
+        if moved < config.settled * crowd.tasks:
+            break
+    return posterior
+
+
+def weights(correct: Floats, total: Floats, classes: int, config: Configuration) -> NDArray[np.float32]:
+    """The evidence of each rater's vote, in nats: log(q (K - 1) / (1 - q))."""
+    skill = (correct + config.right) / (total + config.right + config.wrong)
+    return np.log(skill * (classes - 1) / (1 - skill)).astype(np.float32)
+
+
+def _agreeing(crowd: Crowd) -> Floats:
+    """The sum over each rater's votes of the share of the task's votes that say the same."""
+    votes = tally(crowd)
+    share = votes[crowd.task, crowd.label] / crowd.sizes[crowd.task]
+    return np.bincount(crowd.worker, weights=share, minlength=crowd.workers)

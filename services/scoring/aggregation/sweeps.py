@@ -1,0 +1,135 @@
+"""The inner loops of the choice models: one pass over all votes is one step of expectation and maximisation.
+
+Each sweep takes every task's posterior from the raters' tables (E-step) and adds it to the raters' counts at once
+(M-step), so that nothing of the size of the answers is kept. Compiled by Numba on first use and cached on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import exp, log
+from typing import TypeVar
+
+import numpy as np
+from numba import njit as _njit
+from numpy.typing import NDArray
+
+from services.scoring.aggregation.crowd import Floats, Ints
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def compiled(function: F) -> F:
+    """Numba's compiler with the cache on; keeps the type of what it compiles."""
+    fast: F = _njit(cache=True, nogil=True)(function)
+    return fast
+
+
+@compiled
+def digamma(x: float) -> float:
+    """The logarithmic derivative of the gamma function for x > 0 (Abramowitz and Stegun 6.3.5 and 6.3.18)."""
+    shift = 0.0
+    while x < 6.0:
+        shift -= 1.0 / x
+        x += 1.0
+    inverse = 1.0 / (x * x)
+    series = inverse * (1.0 / 12 - inverse * (1.0 / 120 - inverse * (1.0 / 252 - inverse / 240)))
+    return shift + log(x) - 0.5 / x - series
+
+
+@compiled
+def softmax(scores: NDArray[np.float32]) -> None:
+    """Turns log odds into probabilities, in place."""
+    top = scores[0]
+    for g in range(1, len(scores)):
+        top = max(top, scores[g])
+    total = np.float32(0.0)
+    for g in range(len(scores)):
+        scores[g] = exp(scores[g] - top)
+        total += scores[g]
+    for g in range(len(scores)):
+        scores[g] /= total
+
+
+@compiled
+def sweep(
+    starts: Ints,
+    worker: NDArray[np.int32],
+    label: NDArray[np.int32],
+    table: NDArray[np.float32],
+    prior: NDArray[np.float32],
+    gold: NDArray[np.int32],
+    groups: int,
+    counts: Floats,
+    mass: Floats,
+    posterior: NDArray[np.float32],
+) -> float:
+    """One step for models with `groups` subtypes a class: adds to `counts` and `mass`, rewrites `posterior`.
+
+    `table[j, l, g]` is the expected log probability that rater j says l of a task of subtype g, `prior[g]` that of the
+    subtype; `gold[t]` is the known class of a task or -1. Returns how far the posterior moved, summed over tasks.
+    """
+    moved = 0.0
+    cells = len(prior)
+    scores = np.empty(cells, dtype=np.float32)
+    for t in range(len(starts) - 1):
+        scores[:] = prior
+        for i in range(starts[t], starts[t + 1]):
+            row = table[worker[i], label[i]]
+            for g in range(cells):
+                scores[g] += row[g]
+        if gold[t] >= 0:
+            for g in range(cells):
+                if g // groups != gold[t]:
+                    scores[g] = -1e30
+        softmax(scores)
+        for i in range(starts[t], starts[t + 1]):
+            into = counts[worker[i], label[i]]
+            for g in range(cells):
+                into[g] += scores[g]
+        largest = 0.0
+        for k in range(cells // groups):
+            total = np.float32(0.0)
+            for m in range(groups):
+                total += scores[k * groups + m]
+                mass[k * groups + m] += scores[k * groups + m]
+            largest = max(largest, abs(total - posterior[t, k]))
+            posterior[t, k] = total
+        moved += largest
+    return moved
+
+
+@compiled
+def sweep_one_coin(
+    starts: Ints,
+    worker: NDArray[np.int32],
+    label: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    prior: NDArray[np.float32],
+    gold: NDArray[np.int32],
+    correct: Floats,
+    posterior: NDArray[np.float32],
+) -> float:
+    """One step of the one-coin model: `weight[j]` is the evidence of rater j for the label named, in nats.
+
+    Adds the expected number of right votes to `correct`, rewrites `posterior`; returns how far it moved in all.
+    """
+    moved = 0.0
+    classes = len(prior)
+    scores = np.empty(classes, dtype=np.float32)
+    for t in range(len(starts) - 1):
+        scores[:] = prior
+        for i in range(starts[t], starts[t + 1]):
+            scores[label[i]] += weight[worker[i]]
+        if gold[t] >= 0:
+            scores[:] = -1e30
+            scores[gold[t]] = 0.0
+        softmax(scores)
+        for i in range(starts[t], starts[t + 1]):
+            correct[worker[i]] += scores[label[i]]
+        largest = 0.0
+        for k in range(classes):
+            largest = max(largest, abs(scores[k] - posterior[t, k]))
+            posterior[t, k] = scores[k]
+        moved += largest
+    return moved

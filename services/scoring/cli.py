@@ -1,0 +1,63 @@
+"""The offline commands of scoring: the service's own engine on files of answers.
+
+The last line of standard output is JSON; rates are fractions from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from typing import Annotated
+
+import typer
+
+from services.scoring.aggregation.evaluate import choices
+from services.scoring.aggregation.evaluate.tables import read_answers, read_truth
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Scoring: a service, and its engine on files.")
+
+
+class Kind(StrEnum):
+    """The kinds of answers."""
+
+    CHOICE = "choice"
+    ORDINAL = "ordinal"
+    NUMERIC = "numeric"
+    PREFERENCE = "preference"
+    MULTILABEL = "multilabel"
+    TEXT = "text"
+    SPANS = "spans"
+
+
+class Mode(StrEnum):
+    """How the answers are scored."""
+
+    BATCH = "batch"
+    LIVE = "live"
+
+
+@app.command()
+def evaluate(
+    kind: Annotated[Kind, typer.Option(help="What an answer is")],
+    answers: Annotated[Path, typer.Option(help="CSV with columns task, worker, label")],
+    truth: Annotated[Path | None, typer.Option(help="CSV with columns task, label")] = None,
+    gold: Annotated[int, typer.Option(help="Truths given to the engine and left out of the figures")] = 0,
+    limit_answers: Annotated[int | None, typer.Option(help="At most so many answers a task")] = None,
+    mode: Annotated[Mode, typer.Option(help="All at once, or answer by answer from stored state")] = Mode.BATCH,
+    seed: Annotated[int, typer.Option(help="Of what is drawn by chance")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one line of JSON alone")] = False,
+) -> None:
+    """Measure the engine on answers, against the truth where one is given."""
+    known = read_truth(truth) if truth else {}
+    figures = choices.evaluate(read_answers(answers), known, choices.Trial(gold, limit_answers, seed))
+    _tell(figures, alone=as_json)
+
+
+def _tell(figures: choices.Figures, *, alone: bool) -> None:
+    figures = figures | {"peak_mb": getrusage(RUSAGE_SELF).ru_maxrss / 1024}
+    if not alone:
+        for name, value in figures.items():
+            typer.echo(f"{name:20}{value:,.4g}")
+    typer.echo(json.dumps(figures))
