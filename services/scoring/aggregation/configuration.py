@@ -37,7 +37,7 @@ class Configuration:
     wrong: float = 1.0
     concentration: float = 0.1
     """Dirichlet mass over the subtypes of a class, in all (Li, Rubinstein and Cohn 2019)."""
-    weights: tuple[float, float, float, float] = (1.0, 2.0, 1.0, 2.0)
+    weights: tuple[float, float, float, float] = (1.5, 2.0, 1.0, 2.0)
     """Weights of vote share, one coin, crowd and subtype models in the mixture."""
     temperature: float = 1.3
     """The power 1 / T to which the mixture is taken where there is no gold: what raters err in together makes every

@@ -39,9 +39,14 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configura
 
 
 def answer_shares(crowd: Crowd) -> Floats:
-    """How often each label was given, one pseudo-vote for each."""
+    """How frequent the classes are: as the labels given, to the power 1 / (classes - 1), one pseudo-vote each.
+
+    Of two classes the shares of labels tell which is rare. Of many, shares say as much about what raters confuse, and
+    to trust them whole would feed the label that wrong answers flock to: the power draws them towards alike.
+    """
     counts = np.bincount(crowd.label, minlength=crowd.classes) + 1.0
-    return np.asarray(counts / counts.sum())
+    shares = (counts / counts.sum()) ** (1 / max(crowd.classes - 1, 1))
+    return np.asarray(shares / shares.sum())
 
 
 def first_guess(crowd: Crowd, gold: NDArray[np.int32], subtypes: int) -> tuple[Floats, Floats]:
