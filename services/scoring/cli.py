@@ -51,7 +51,9 @@ def evaluate(
 ) -> None:
     """Measure the engine on answers, against the truth where one is given."""
     known = read_truth(truth) if truth else {}
-    figures = choices.evaluate(read_answers(answers), known, choices.Trial(gold, limit_answers, seed))
+    figures = choices.evaluate(
+        read_answers(answers), known, choices.Trial(gold, limit_answers, mode is Mode.LIVE, seed)
+    )
     _tell(figures, alone=as_json)
 
 

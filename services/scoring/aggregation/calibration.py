@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.optimize import minimize
 
-from services.scoring.aggregation.crowd import Floats
+from services.scoring.aggregation.configuration import Configuration
+from services.scoring.aggregation.crowd import Floats, Ints
 
-_LEAST = 1e-12
+_LEAST = 1e-6
 
 
-def temper(posterior: Floats, temperature: float) -> Floats:
-    """The posterior to the power 1 / temperature, summing to 1 again (Guo et al. 2017): above 1 it is less sure."""
-    logs = np.log(np.maximum(posterior, _LEAST)) / temperature
-    odds = np.exp(logs - logs.max(axis=1, keepdims=True))
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the posteriors of the mixture's members become one: weights, a temperature, and a bias of each class."""
+
+    weights: Floats
+    temperature: float
+    bias: Floats
+
+    def __call__(self, members: Floats) -> Floats:
+        """The calibrated posterior from those of the members, shape (members, tasks, classes)."""
+        mixed = np.tensordot(self.weights / self.weights.sum(), members, axes=1)
+        return softmax(np.log(np.maximum(mixed, _LEAST)) / self.temperature + self.bias)
+
+
+def assumed(config: Configuration, classes: int) -> Calibration:
+    """The calibration without gold."""
+    return Calibration(np.array(config.weights), config.temperature, np.zeros(classes))
+
+
+def learned(members: Floats, truth: Ints, config: Configuration) -> Calibration:
+    """The calibration by gold: members' posteriors of tasks, which were found without their gold, and their truths.
+
+    The maximum a posteriori of temperature and biases (Guo et al. 2017: vector scaling with one slope) and of the
+    members' weights; Gaussian priors around what is assumed without gold, so that a few gold tasks move little.
+    """
+    classes, begin = members.shape[2], assumed(config, members.shape[2])
+    if len(truth) == 0:
+        return begin
+
+    def made(x: Floats) -> Calibration:
+        temperature = float(begin.temperature * np.exp(x[0]))
+        return Calibration(begin.weights * np.exp(x[1 + classes :]), temperature, x[1 : 1 + classes])
+
+    def loss(x: Floats) -> float:
+        posterior = made(x)(members)
+        doubt = config.trust_temperature * x[0] ** 2 + config.trust_bias * np.sum(x[1 : 1 + classes] ** 2)
+        doubt += config.trust_weights * np.sum(x[1 + classes :] ** 2)
+        return float(doubt - np.sum(np.log(posterior[np.arange(len(truth)), truth])))
+
+    return made(minimize(loss, np.zeros(1 + classes + len(begin.weights)), method="L-BFGS-B").x)
+
+
+def softmax(scores: Floats) -> Floats:
+    """Probabilities from log odds, row by row."""
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))

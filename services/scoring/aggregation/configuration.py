@@ -25,6 +25,11 @@ class Member:
     learns_prior: bool
     """Whether class frequencies are learned; otherwise they are those of the labels given."""
 
+    @property
+    def shape(self) -> tuple[int, float, float]:
+        """Subtypes, strength and doubt."""
+        return self.subtypes, self.strength, self.doubt
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -42,9 +47,19 @@ class Configuration:
     temperature: float = 1.3
     """The power 1 / T to which the mixture is taken where there is no gold: what raters err in together makes every
     model too sure."""
+    trust_temperature: float = 6.0
+    """How many squared nats of log likelihood it takes to move the log of the temperature by one, when gold says so;
+    `trust_bias` and `trust_weights` likewise for the bias of a class and the log of a model's weight."""
+    trust_bias: float = 8.0
+    trust_weights: float = 0.5
     sweeps: int = 100
     settled: float = 1e-5
     """A fit ends when the posteriors moved by less than this, mean over tasks."""
+    refresh: int = 1
+    """How many tasks a live step scores besides each task that it got answers for."""
+    growth: float = 0.1
+    """A project is scored anew as a whole when its answers have grown by this share since: eleven fits in all, by then,
+    for each answer."""
     cells: int = 1 << 26
     """The largest table (raters x labels x subtypes) that is held: beyond, the one-coin model stands in."""
 

@@ -7,6 +7,8 @@ independently. New here: the prior of a rater's row is the rater's own one coin,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +17,17 @@ from services.scoring.aggregation.crowd import Crowd, Floats, tally
 from services.scoring.aggregation.sweeps import compiled, digamma, sweep
 
 
-def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configuration) -> NDArray[np.float32]:
-    """The posterior of each task, shape (tasks, classes)."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What was learned: the posterior of each task, each rater's counts by label and subtype, and the subtypes' masses."""
+
+    posterior: NDArray[np.float32]
+    counts: Floats
+    mass: Floats
+
+
+def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configuration) -> Fit:
+    """Fits the model to all answers at once."""
     cells = crowd.classes * member.subtypes
     shares = answer_shares(crowd)
     posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
@@ -24,10 +35,7 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configura
     table = np.empty((crowd.workers, crowd.classes, cells), dtype=np.float32)
     for _ in range(config.sweeps):
         prior = subtype_prior(mass, shares, member, config)
-        prior_rows = _crowd_rows(counts, crowd.classes) if member.pooled else np.empty((0, 0))
-        write_table(
-            counts, prior_rows, member.subtypes, member.strength, member.doubt, config.right, config.wrong, table
-        )
+        tabulate(counts, member, config, table)
         counts[:] = 0
         mass[:] = 0
         moved = sweep(
@@ -35,17 +43,22 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configura
         )
         if moved < config.settled * crowd.tasks:
             break
-    return posterior
+    return Fit(posterior, counts, mass)
 
 
 def answer_shares(crowd: Crowd) -> Floats:
+    """The class frequencies of a crowd's labels."""
+    return class_shares(np.bincount(crowd.label, minlength=crowd.classes).astype(np.float64))
+
+
+def class_shares(given: Floats) -> Floats:
     """How frequent the classes are: as the labels given, to the power 1 / (classes - 1), one pseudo-vote each.
 
     Of two classes the shares of labels tell which is rare. Of many, shares say as much about what raters confuse, and
     to trust them whole would feed the label that wrong answers flock to: the power draws them towards alike.
     """
-    counts = np.bincount(crowd.label, minlength=crowd.classes) + 1.0
-    shares = (counts / counts.sum()) ** (1 / max(crowd.classes - 1, 1))
+    counts = given + 1.0
+    shares = (counts / counts.sum()) ** (1 / max(len(given) - 1, 1))
     return np.asarray(shares / shares.sum())
 
 
@@ -106,7 +119,13 @@ def _digammas(values: Floats) -> Floats:
     return np.vectorize(digamma, otypes=[np.float64])(values)  # type: ignore[no-any-return]
 
 
-def _crowd_rows(counts: Floats, classes: int) -> Floats:
+def tabulate(counts: Floats, member: Member, config: Configuration, table: NDArray[np.float32]) -> None:
+    """Writes the raters' table from their counts."""
+    prior_rows = crowd_rows(counts, counts.shape[1]) if member.pooled else np.empty((0, 0))
+    write_table(counts, prior_rows, *member.shape, config.right, config.wrong, table)
+
+
+def crowd_rows(counts: Floats, classes: int) -> Floats:
     """The confusion matrix of the whole crowd, a class a row; a few pseudo-votes hold it to the diagonal."""
     rows = counts.sum(axis=0).T + np.eye(classes) * classes + 1.0
     return np.asarray(rows / rows.sum(axis=1, keepdims=True))

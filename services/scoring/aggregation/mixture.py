@@ -12,33 +12,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.scoring.aggregation import confusion, one_coin
-from services.scoring.aggregation.calibration import temper
+from services.scoring.aggregation.calibration import learned
 from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.crowd import Crowd, Floats, tally
 
 
-def members(crowd: Crowd, gold: NDArray[np.int32] | None = None, config: Configuration = DEFAULT) -> list[Floats]:
+def members(crowd: Crowd, config: Configuration = DEFAULT) -> list[Floats]:
     """The posterior of each task by each model in the order of `Configuration.weights`, each (tasks, classes)."""
-    known = np.full(crowd.tasks, -1, dtype=np.int32) if gold is None else gold
-    votes = tally(crowd)
-    shares = (votes + 1e-9) / (votes + 1e-9).sum(axis=1, keepdims=True)
-    coin = one_coin.fit(crowd, known, config)
+    known = np.full(crowd.tasks, -1, dtype=np.int32)
+    coin = one_coin.fit(crowd, known, config).posterior
     table = crowd.workers * crowd.classes**2
     matrices = [
-        confusion.fit(crowd, known, member, config) if table * member.subtypes <= config.cells else coin
+        confusion.fit(crowd, known, member, config).posterior if table * member.subtypes <= config.cells else coin
         for member in (config.crowd, config.subtype)
     ]
-    return [shares, coin, *matrices]
+    return [vote_shares(tally(crowd)), coin, *matrices]
 
 
-def mix(posteriors: list[Floats], config: Configuration = DEFAULT) -> Floats:
-    """The weighted mean of posteriors."""
-    mixed = np.zeros_like(posteriors[0])
-    for weight, posterior in zip(config.weights, posteriors, strict=True):
-        mixed += weight / sum(config.weights) * posterior
-    return mixed
+def vote_shares(votes: Floats) -> Floats:
+    """The share of each label in each task's votes; all alike where there are none."""
+    return np.asarray((votes + 1e-9) / (votes + 1e-9).sum(axis=1, keepdims=True))
 
 
 def consensus(crowd: Crowd, gold: NDArray[np.int32] | None = None, config: Configuration = DEFAULT) -> Floats:
     """The calibrated posterior of each task, shape (tasks, classes). `gold` is the class of a task known, else -1."""
-    return temper(mix(members(crowd, gold, config), config), config.temperature)
+    return calibrated(np.stack(members(crowd, config)), gold, config)
+
+
+def calibrated(found: Floats, gold: NDArray[np.int32] | None, config: Configuration) -> Floats:
+    """The posterior from those of the members, shape (members, tasks, classes).
+
+    Gold teaches the calibration, what models are worth and how classes are mistaken for each other by all; the models
+    themselves are fitted without it, as else their posteriors of gold tasks would say nothing. A gold task is certain.
+    """
+    known = np.flatnonzero(gold >= 0) if gold is not None else np.empty(0, dtype=np.int64)
+    truth = gold[known].astype(np.int64) if gold is not None else known
+    posterior = learned(found[:, known], truth, config)(found)
+    posterior[known] = 0.0
+    posterior[known, truth] = 1.0
+    return posterior

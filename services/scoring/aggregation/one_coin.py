@@ -7,6 +7,8 @@ frequent as the labels given.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +18,17 @@ from services.scoring.aggregation.crowd import Crowd, Floats, tally
 from services.scoring.aggregation.sweeps import sweep_one_coin
 
 
-def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration) -> NDArray[np.float32]:
-    """The posterior of each task, shape (tasks, classes)."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What was learned: the posterior of each task, and how many of each rater's votes are right, and are there."""
+
+    posterior: NDArray[np.float32]
+    correct: Floats
+    total: Floats
+
+
+def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration) -> Fit:
+    """Fits the model to all answers at once."""
     prior = np.log(answer_shares(crowd)).astype(np.float32)
     posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
     total = np.bincount(crowd.worker, minlength=crowd.workers).astype(np.float64)
@@ -28,7 +39,7 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration) -> NDArray
         moved = sweep_one_coin(crowd.starts, crowd.worker, crowd.label, weight, prior, gold, correct, posterior)
         if moved < config.settled * crowd.tasks:
             break
-    return posterior
+    return Fit(posterior, correct, total)
 
 
 def weights(correct: Floats, total: Floats, classes: int, config: Configuration) -> NDArray[np.float32]:

@@ -52,6 +52,31 @@ def softmax(scores: NDArray[np.float32]) -> None:
 
 
 @compiled
+def expect(
+    begin: int,
+    end: int,
+    worker: NDArray[np.int32],
+    label: NDArray[np.int32],
+    table: NDArray[np.float32],
+    prior: NDArray[np.float32],
+    gold: int,
+    groups: int,
+    scores: NDArray[np.float32],
+) -> None:
+    """The E-step of one task, by its votes from `begin` to `end`: the posterior of each subtype, into `scores`."""
+    scores[:] = prior
+    for i in range(begin, end):
+        row = table[worker[i], label[i]]
+        for g in range(len(prior)):
+            scores[g] += row[g]
+    if gold >= 0:
+        for g in range(len(prior)):
+            if g // groups != gold:
+                scores[g] = -1e30
+    softmax(scores)
+
+
+@compiled
 def sweep(
     starts: Ints,
     worker: NDArray[np.int32],
@@ -73,16 +98,7 @@ def sweep(
     cells = len(prior)
     scores = np.empty(cells, dtype=np.float32)
     for t in range(len(starts) - 1):
-        scores[:] = prior
-        for i in range(starts[t], starts[t + 1]):
-            row = table[worker[i], label[i]]
-            for g in range(cells):
-                scores[g] += row[g]
-        if gold[t] >= 0:
-            for g in range(cells):
-                if g // groups != gold[t]:
-                    scores[g] = -1e30
-        softmax(scores)
+        expect(starts[t], starts[t + 1], worker, label, table, prior, gold[t], groups, scores)
         for i in range(starts[t], starts[t + 1]):
             into = counts[worker[i], label[i]]
             for g in range(cells):
@@ -100,6 +116,27 @@ def sweep(
 
 
 @compiled
+def expect_one_coin(
+    begin: int,
+    end: int,
+    worker: NDArray[np.int32],
+    label: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    prior: NDArray[np.float32],
+    gold: int,
+    scores: NDArray[np.float32],
+) -> None:
+    """The E-step of one task by the one-coin model: `weight[j]` is the evidence of rater j for the label named."""
+    scores[:] = prior
+    for i in range(begin, end):
+        scores[label[i]] += weight[worker[i]]
+    if gold >= 0:
+        scores[:] = -1e30
+        scores[gold] = 0.0
+    softmax(scores)
+
+
+@compiled
 def sweep_one_coin(
     starts: Ints,
     worker: NDArray[np.int32],
@@ -110,7 +147,7 @@ def sweep_one_coin(
     correct: Floats,
     posterior: NDArray[np.float32],
 ) -> float:
-    """One step of the one-coin model: `weight[j]` is the evidence of rater j for the label named, in nats.
+    """One step of the one-coin model.
 
     Adds the expected number of right votes to `correct`, rewrites `posterior`; returns how far it moved in all.
     """
@@ -118,13 +155,7 @@ def sweep_one_coin(
     classes = len(prior)
     scores = np.empty(classes, dtype=np.float32)
     for t in range(len(starts) - 1):
-        scores[:] = prior
-        for i in range(starts[t], starts[t + 1]):
-            scores[label[i]] += weight[worker[i]]
-        if gold[t] >= 0:
-            scores[:] = -1e30
-            scores[gold[t]] = 0.0
-        softmax(scores)
+        expect_one_coin(starts[t], starts[t + 1], worker, label, weight, prior, gold[t], scores)
         for i in range(starts[t], starts[t + 1]):
             correct[worker[i]] += scores[label[i]]
         largest = 0.0
@@ -133,3 +164,64 @@ def sweep_one_coin(
             posterior[t, k] = scores[k]
         moved += largest
     return moved
+
+
+@compiled
+def revise(
+    tasks: Ints,
+    starts: Ints,
+    counted: Ints,
+    filled: Ints,
+    worker: NDArray[np.int32],
+    label: NDArray[np.int32],
+    table: NDArray[np.float32],
+    prior: NDArray[np.float32],
+    gold: NDArray[np.int32],
+    groups: int,
+    counts: Floats,
+    mass: Floats,
+    held: NDArray[np.float32],
+) -> None:
+    """One incremental step for some tasks (Neal and Hinton 1998): what they held in the counts gives way to what is new.
+
+    Of a task's votes from `starts[t]`, the first `counted[t]` are in the counts with the weights `held[t]`, and
+    `filled[t]` have come.
+    """
+    cells = len(prior)
+    scores = np.empty(cells, dtype=np.float32)
+    for t in tasks:
+        begin = starts[t]
+        expect(begin, begin + filled[t], worker, label, table, prior, gold[t], groups, scores)
+        for i in range(begin, begin + filled[t]):
+            into = counts[worker[i], label[i]]
+            known = i < begin + counted[t]
+            for g in range(cells):
+                into[g] += scores[g] - (held[t, g] if known else np.float32(0.0))
+        for g in range(cells):
+            mass[g] += scores[g] - (held[t, g] if counted[t] > 0 else np.float32(0.0))
+            held[t, g] = scores[g]
+
+
+@compiled
+def revise_one_coin(
+    tasks: Ints,
+    starts: Ints,
+    counted: Ints,
+    filled: Ints,
+    worker: NDArray[np.int32],
+    label: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    prior: NDArray[np.float32],
+    gold: NDArray[np.int32],
+    correct: Floats,
+    held: NDArray[np.float32],
+) -> None:
+    """The incremental step of the one-coin model; as `revise`."""
+    scores = np.empty(len(prior), dtype=np.float32)
+    for t in tasks:
+        begin = starts[t]
+        expect_one_coin(begin, begin + filled[t], worker, label, weight, prior, gold[t], scores)
+        for i in range(begin, begin + filled[t]):
+            old = held[t, label[i]] if i < begin + counted[t] else np.float32(0.0)
+            correct[worker[i]] += scores[label[i]] - old
+        held[t] = scores

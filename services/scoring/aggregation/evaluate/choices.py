@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.scoring.aggregation import mixture
 from services.scoring.aggregation.crowd import Crowd, Floats, Ints, crowd, tally
 from services.scoring.aggregation.evaluate import measures
 from services.scoring.aggregation.evaluate.tables import Answers
+from services.scoring.aggregation.live import Live, Slots
 
 Figures = dict[str, float]
+_STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Trial:
 
     gold: int = 0
     limit: int | None = None
+    live: bool = False
     seed: int = 0
 
 
@@ -29,7 +33,7 @@ def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figure
     """The figures of the command line. Tasks with a truth but no answers count; gold is drawn from the truth."""
     rng = np.random.default_rng(trial.seed)
     kept = answers.standing()
-    used = kept if trial.limit is None else kept.limited(trial.limit, rng)
+    used = answers if trial.limit is None else kept.limited(trial.limit, rng)
     known, names = truths(answers, truth)
     gold, asked = draw_gold(known, trial.gold, rng)
     votes = crowd(
@@ -37,7 +41,7 @@ def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figure
     )
     warm_up()
     begun = perf_counter()
-    posterior = mixture.consensus(votes, gold)
+    posterior = by_steps(used, gold, votes) if trial.live else mixture.consensus(votes, gold)
     seconds = perf_counter() - begun
     figures = {"tasks": len(asked), "answers": len(kept.task), "answers_used": votes.votes, "seconds": seconds}
     return figures | judged(posterior, votes, known, asked)
@@ -51,7 +55,7 @@ def truths(answers: Answers, truth: Mapping[str, str]) -> tuple[Ints, list[str]]
     return np.array([places.get(truth[name], -1) if name in truth else -2 for name in names], dtype=np.int64), names
 
 
-def draw_gold(known: Ints, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Ints]:
+def draw_gold(known: Ints, size: int, rng: np.random.Generator) -> tuple[NDArray[np.int32], Ints]:
     """The class of each task that is drawn as gold, else -1; and the tasks that are left to be measured."""
     with_truth = np.flatnonzero(known >= -1)
     drawn = rng.permutation(with_truth)[:size]
@@ -73,6 +77,15 @@ def judged(posterior: Floats, votes: Crowd, known: Ints, asked: Ints) -> Figures
         "brier": measures.brier(posterior[asked], truth),
         "log_loss": measures.log_loss(posterior[asked], truth),
     }
+
+
+def by_steps(answers: Answers, gold: NDArray[np.int32], votes: Crowd) -> Floats:
+    """The posterior after all answers have come in the order of the file, in steps of 500."""
+    state = Live(Slots.of(votes.sizes), votes.workers, votes.classes)
+    for begin in range(0, len(answers.task), _STEP):
+        step = slice(begin, begin + _STEP)
+        state.take(answers.task[step], answers.worker[step], answers.label[step])
+    return state.posterior(gold)
 
 
 def warm_up() -> None:
