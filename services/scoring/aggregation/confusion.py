@@ -19,7 +19,7 @@ from services.scoring.aggregation.sweeps import compiled, digamma, sweep
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was learned: the posterior of each task, each rater's counts by label and subtype, and the subtypes' masses."""
+    """What was learned: the posterior of each task, each rater's counts, and the subtypes' masses."""
 
     posterior: NDArray[np.float32]
     counts: Floats

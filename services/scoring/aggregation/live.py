@@ -93,7 +93,8 @@ class Matrices:
 
     def posterior(self) -> Floats:
         """The posterior of each task, shape (tasks, classes)."""
-        return self.held.reshape(len(self.held), -1, self.member.subtypes).sum(axis=2).astype(np.float64)
+        by_class = self.held.reshape(len(self.held), -1, self.member.subtypes)
+        return np.asarray(by_class.sum(axis=2, dtype=np.float64))
 
 
 @dataclass(slots=True)
@@ -183,9 +184,8 @@ class Live:
         for model in self.matrices:
             model.step(touched, slots, shares, self.gold, self.config)
         self._revise_coin(touched, slots.counted, weight, shares)
-        fresh = _positions(
-            slots.starts[touched] + slots.counted[touched], slots.filled[touched] - slots.counted[touched]
-        )
+        seen = slots.counted[touched]
+        fresh = _positions(slots.starts[touched] + seen, slots.filled[touched] - seen)
         self.total += np.bincount(slots.worker[fresh], minlength=self.workers)
         slots.counted[touched] = slots.filled[touched]
         self.scored[touched] = self.steps
@@ -204,9 +204,8 @@ class Live:
             shares,
         )
         for model in self.matrices:
-            model.adopt(
-                confusion.fit(votes, self.gold, model.member, self.config), slots, shares, self.gold, self.config
-            )
+            fit = confusion.fit(votes, self.gold, model.member, self.config)
+            model.adopt(fit, slots, shares, self.gold, self.config)
         slots.counted[:] = slots.filled
         self.scored[slots.filled > 0] = self.steps
         self.rescored = int(slots.filled.sum())

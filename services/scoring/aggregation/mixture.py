@@ -26,7 +26,7 @@ def members(crowd: Crowd, config: Configuration = DEFAULT) -> list[Floats]:
         confusion.fit(crowd, known, member, config).posterior if table * member.subtypes <= config.cells else coin
         for member in (config.crowd, config.subtype)
     ]
-    return [vote_shares(tally(crowd)), coin, *matrices]
+    return [vote_shares(tally(crowd)), *(posterior.astype(np.float64) for posterior in (coin, *matrices))]
 
 
 def vote_shares(votes: Floats) -> Floats:

@@ -52,4 +52,4 @@ def _agreeing(crowd: Crowd) -> Floats:
     """The sum over each rater's votes of the share of the task's votes that say the same."""
     votes = tally(crowd)
     share = votes[crowd.task, crowd.label] / crowd.sizes[crowd.task]
-    return np.bincount(crowd.worker, weights=share, minlength=crowd.workers)
+    return np.bincount(crowd.worker, weights=share, minlength=crowd.workers).astype(np.float64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import exp, log
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numba import njit as _njit
@@ -21,8 +21,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def compiled(function: F) -> F:
     """Numba's compiler with the cache on; keeps the type of what it compiles."""
-    fast: F = _njit(cache=True, nogil=True)(function)
-    return fast
+    return cast(F, _njit(cache=True, nogil=True)(function))
 
 
 @compiled
@@ -182,7 +181,7 @@ def revise(
     mass: Floats,
     held: NDArray[np.float32],
 ) -> None:
-    """One incremental step for some tasks (Neal and Hinton 1998): what they held in the counts gives way to what is new.
+    """One incremental step for some tasks (Neal and Hinton 1998): what they held in the counts gives way.
 
     Of a task's votes from `starts[t]`, the first `counted[t]` are in the counts with the weights `held[t]`, and
     `filled[t]` have come.

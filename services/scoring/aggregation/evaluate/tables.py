@@ -40,7 +40,10 @@ class Answers:
 
 
 def read_answers(path: Path) -> Answers:
-    """Reads answers. A row without a worker is somebody's of whom nothing else is known. Raises `KeyError`, `OSError`."""
+    """Reads answers. A row without a worker is of somebody unknown.
+
+    Raises `KeyError`, `OSError`.
+    """
     tasks, workers, labels = read_columns(path, ("task", "worker", "label"))
     named = [name or f"\0{row}" for row, name in enumerate(workers)]
     (task, task_names), (worker, worker_names), (label, label_names) = map(numbered, (tasks, named, labels))
