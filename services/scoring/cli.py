@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from services.scoring.aggregation.evaluate import choices
-from services.scoring.aggregation.evaluate.tables import read_answers, read_truth
+from services.scoring.aggregation.evaluate import choices, numbers, preferences, texts
+from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, read_answers, read_truth
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Scoring: a service, and its engine on files.")
 
@@ -51,13 +51,25 @@ def evaluate(
 ) -> None:
     """Measure the engine on answers, against the truth where one is given."""
     known = read_truth(truth) if truth else {}
-    figures = choices.evaluate(
-        read_answers(answers), known, choices.Trial(gold, limit_answers, mode is Mode.LIVE, seed)
-    )
-    _tell(figures, alone=as_json)
+    trial = Trial(gold, limit_answers, mode is Mode.LIVE, seed)
+    _tell(_figures(kind, read_answers(answers), known, trial), alone=as_json)
 
 
-def _tell(figures: choices.Figures, *, alone: bool) -> None:
+def _figures(kind: Kind, answers: Answers, truth: dict[str, str], trial: Trial) -> Figures:
+    match kind:
+        case Kind.ORDINAL:
+            return numbers.evaluate_ordinal(answers, truth, trial)
+        case Kind.NUMERIC:
+            return numbers.evaluate_numeric(answers, truth, trial)
+        case Kind.PREFERENCE:
+            return preferences.evaluate(answers, trial.seed)
+        case Kind.TEXT:
+            return texts.evaluate(answers, truth, trial)
+        case _:
+            return choices.evaluate(answers, truth, trial)
+
+
+def _tell(figures: Figures, *, alone: bool) -> None:
     figures = figures | {"peak_mb": getrusage(RUSAGE_SELF).ru_maxrss / 1024}
     if not alone:
         for name, value in figures.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -12,21 +11,10 @@ from numpy.typing import NDArray
 from services.scoring.aggregation import mixture
 from services.scoring.aggregation.crowd import Crowd, Floats, Ints, crowd, tally
 from services.scoring.aggregation.evaluate import measures
-from services.scoring.aggregation.evaluate.tables import Answers
+from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial
 from services.scoring.aggregation.live import Live, Slots
 
-Figures = dict[str, float]
 _STEP = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What is asked of one measurement."""
-
-    gold: int = 0
-    limit: int | None = None
-    live: bool = False
-    seed: int = 0
 
 
 def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:

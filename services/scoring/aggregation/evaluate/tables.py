@@ -11,6 +11,18 @@ import numpy as np
 
 from services.scoring.aggregation.crowd import Ints, last_of_each, numbered
 
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is asked of one measurement."""
+
+    gold: int = 0
+    limit: int | None = None
+    live: bool = False
+    seed: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -30,6 +42,13 @@ class Answers:
     def standing(self) -> Answers:
         """The answers that stand, by task and worker: of repeats by one worker the last."""
         return self.only(last_of_each(self.task, self.worker))
+
+    def by_value(self) -> Answers:
+        """The same with labels numbered by what they are worth. Raises `ValueError` where one is no number."""
+        order = sorted(range(len(self.labels)), key=lambda place: float(self.labels[place]))
+        rank = np.argsort(order)
+        names = [self.labels[place] for place in order]
+        return Answers(self.task, self.worker, rank[self.label], self.tasks, self.workers, names)
 
     def limited(self, most: int, rng: np.random.Generator) -> Answers:
         """At most so many answers a task, drawn by chance."""
