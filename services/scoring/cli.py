@@ -13,7 +13,9 @@ from typing import Annotated
 
 import typer
 
-from services.scoring.aggregation.evaluate import choices, numbers, preferences, texts
+from services.scoring.aggregation import overlap
+from services.scoring.aggregation.evaluate import bad_raters, choices, numbers, preferences, stopping, texts
+from services.scoring.aggregation.evaluate.bad_raters import Habit
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, read_answers, read_truth
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Scoring: a service, and its engine on files.")
@@ -53,6 +55,30 @@ def evaluate(
     known = read_truth(truth) if truth else {}
     trial = Trial(gold, limit_answers, mode is Mode.LIVE, seed)
     _tell(_figures(kind, read_answers(answers), known, trial), alone=as_json)
+
+
+@app.command("simulate-overlap")
+def simulate_overlap(
+    answers: Annotated[Path, typer.Option(help="CSV with columns task, worker, label")],
+    truth: Annotated[Path, typer.Option(help="CSV with columns task, label")],
+    price: Annotated[float, typer.Option(help="Price of an answer / worth of a right consensus")] = overlap.PRICE,
+    seed: Annotated[int, typer.Option(help="Of the order in which answers come")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one line of JSON alone")] = False,
+) -> None:
+    """Measure what is saved by asking only while one more answer is worth its price."""
+    _tell(stopping.simulate(read_answers(answers), read_truth(truth), price, seed), alone=as_json)
+
+
+@app.command()
+def spam(
+    answers: Annotated[Path, typer.Option(help="CSV with columns task, worker, label")],
+    habit: Annotated[list[Habit] | None, typer.Option(help="How bad raters answer; all ways if none is named")] = None,
+    share: Annotated[float, typer.Option(help="Bad raters for each real one")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Of what is drawn by chance")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one line of JSON alone")] = False,
+) -> None:
+    """Measure how well made-up bad raters are found among the real ones."""
+    _tell(bad_raters.evaluate(read_answers(answers), habit or list(Habit), share, seed), alone=as_json)
 
 
 def _figures(kind: Kind, answers: Answers, truth: dict[str, str], trial: Trial) -> Figures:

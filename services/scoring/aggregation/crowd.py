@@ -45,6 +45,12 @@ class Crowd:
         """The task of each vote."""
         return np.repeat(np.arange(self.tasks), self.sizes)
 
+    def of_raters(self, wanted: NDArray[np.bool_]) -> Crowd:
+        """The votes of these raters alone; tasks and raters keep their numbers."""
+        keep = wanted[self.worker]
+        starts = np.concatenate(([0], np.cumsum(np.bincount(self.task[keep], minlength=self.tasks))))
+        return Crowd(starts.astype(np.int64), self.worker[keep], self.label[keep], self.workers, self.classes)
+
 
 def last_of_each(task: Ints, worker: Ints) -> Ints:
     """The positions of the votes that stand, ordered by task and worker: of repeats by one worker the last.
