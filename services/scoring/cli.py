@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from services.scoring.aggregation import overlap
-from services.scoring.aggregation.evaluate import bad_raters, choices, numbers, preferences, stopping, texts
+from services.scoring.aggregation.evaluate import bad_raters, choices, numbers, preferences, sets, stopping, texts
 from services.scoring.aggregation.evaluate.bad_raters import Habit
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, read_answers, read_truth
 
@@ -91,7 +91,11 @@ def _figures(kind: Kind, answers: Answers, truth: dict[str, str], trial: Trial) 
             return preferences.evaluate(answers, trial.seed)
         case Kind.TEXT:
             return texts.evaluate(answers, truth, trial)
-        case _:
+        case Kind.MULTILABEL:
+            return sets.evaluate_multilabel(answers, truth, trial)
+        case Kind.SPANS:
+            return sets.evaluate_spans(answers, truth, trial)
+        case Kind.CHOICE:
             return choices.evaluate(answers, truth, trial)
 
 

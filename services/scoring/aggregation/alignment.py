@@ -1,4 +1,4 @@
-"""Alignment of two sequences of words, as in the word error rate: the fewest insertions, deletions and substitutions."""
+"""Alignment of two sequences of words by the fewest insertions, deletions and substitutions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def edits(one: Words, other: Words) -> int:
 
 @compiled
 def aligned(backbone: Words, other: Words) -> NDArray[np.int32]:
-    """Where each word of the other sequence lies: at `2 i + 1` beside word i of the backbone, at `2 i` in the gap before.
+    """Where each word of the other lies: at `2 i + 1` beside word i of the backbone, at `2 i` in the gap before.
 
     A substitution is preferred to an insertion with a deletion where both cost the same.
     """

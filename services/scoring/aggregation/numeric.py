@@ -60,7 +60,7 @@ class Severity:
         return np.mean([self._back(a * self.theta + b) for a, b in zip(self.scale, self.bias, strict=True)], axis=0)
 
     def _back(self, value: Floats) -> Floats:
-        return value if self.shift is None else np.maximum(np.exp(value) - self.shift, 0.0)
+        return value if self.shift is None else np.asarray(np.maximum(np.exp(value) - self.shift, 0.0))
 
 
 def fit(scores: Scores, *, logarithmic: bool) -> Severity:

@@ -3,7 +3,7 @@
     logit P(left beats right | rater j) = g_j (b_l - b_r + c_lq - c_rq + v_t) + p_j + p
 
 Bradley and Terry (1952), a tie counting half a win for each side; c is what an item is better at in a context q (a
-prompt), v what a pair in its context has of its own, g how sharply a rater tells, p where raters lean by position alone.
+prompt), v what a pair there has of its own, g how sharply a rater tells, p where raters lean by position alone.
 All are drawn to 0 (log g) by Gaussian priors, and found together as the maximum a posteriori.
 """
 
@@ -44,7 +44,7 @@ class Votes:
 
 @dataclass(frozen=True, slots=True)
 class Strengths:
-    """The parameters, and their gradient: of items, items in contexts, pairs, raters' sharpness, leanings, and of all."""
+    """The parameters: of items, items in contexts, pairs, raters' sharpness, leanings, and the common leaning."""
 
     item: Floats
     there: Floats
@@ -67,7 +67,7 @@ class Strengths:
     def logits(self, votes: Votes) -> Floats:
         """The log odds of the left side, as these raters see it."""
         sharp = np.exp(self.sharpness[votes.worker])
-        return sharp * self.difference(votes) + self.leaning[votes.worker] + self.common[0]
+        return np.asarray(sharp * self.difference(votes) + self.leaning[votes.worker] + self.common[0])
 
 
 def fit(votes: Votes) -> Strengths:

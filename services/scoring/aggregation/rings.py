@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from services.scoring.aggregation import one_coin
 from services.scoring.aggregation.configuration import DEFAULT
+from services.scoring.aggregation.confusion import answer_shares
 from services.scoring.aggregation.crowd import Crowd, Floats, Ints, tally
 from services.scoring.aggregation.sweeps import compiled
 
@@ -19,12 +20,12 @@ _SHRUNK = 6.0
 """Votes with which a rater's score is drawn to that of all."""
 _PRIOR = 2.0
 """Votes of prior, by how common a label is, in what the others of a task are expected to say."""
-_PAIR = 5.0
-"""Standard deviations of agreement beyond chance from which two raters are taken to copy: with a thousand raters,
-half a million pairs, chance alone gives none."""
-_COPIED = 0.9
+_PAIR = 3.0
+"""Standard deviations of agreement beyond chance from which two raters may be copying: weak by itself, but rings want
+every member to copy two others, and to copy whole."""
+_COPIED = 0.95
 """The share of the agreement that chance leaves open which two raters must fill: copies fill it all."""
-_LEAST_COMMON = 5
+_LEAST_COMMON = 6
 """Tasks in common from which a pair is looked at."""
 _MEMBERS = 3
 _LOOKED_AT = 8
@@ -47,7 +48,7 @@ def flagged(crowd: Crowd) -> NDArray[np.bool_]:
     score = -suspicion(crowd)
     n = np.bincount(crowd.worker, minlength=crowd.workers)
     usual = float(np.average(np.maximum(score, 0), weights=n)) if crowd.votes else 0.0
-    return (score <= -1.0) | ((n >= _LOOKED_AT) & (score + 3 * 0.5 / np.sqrt(n + _SHRUNK) < 0.1 * usual))
+    return np.asarray((score <= -1.0) | ((n >= _LOOKED_AT) & (score + 3 * 0.5 / np.sqrt(n + _SHRUNK) < 0.1 * usual)))
 
 
 def informedness(crowd: Crowd, heard: NDArray[np.bool_] | None = None) -> Floats:
@@ -75,7 +76,7 @@ def _without_self(crowd: Crowd, heard: NDArray[np.bool_] | None) -> Floats:
     fit = one_coin.fit(speaking, np.full(crowd.tasks, -1, dtype=np.int32), DEFAULT)
     weight = np.maximum(one_coin.weights(fit.correct, fit.total, crowd.classes, DEFAULT), 0.0)
     weight[~heard if heard is not None else slice(0)] = 0.0
-    scores = np.tile(np.log(one_coin.answer_shares(speaking)), (crowd.tasks, 1))
+    scores = np.tile(np.log(answer_shares(speaking)), (crowd.tasks, 1))
     np.add.at(scores, (crowd.task, crowd.label), weight[crowd.worker])
     own = scores[crowd.task]
     own[np.arange(crowd.votes), crowd.label] -= weight[crowd.worker]

@@ -31,7 +31,7 @@ class Habit(StrEnum):
 
 
 def evaluate(answers: Answers, habits: list[Habit], share: float, seed: int) -> Figures:
-    """The figures of the command line: means over habits, `share` bad raters for each real one; real ones are honest."""
+    """The figures of the command line: means over habits; real raters are taken to be honest."""
     used = answers.standing()
     votes = crowd(used.task, used.worker, used.label, classes=len(used.labels))
     found = [_found(votes, habit, share, np.random.default_rng(seed + place)) for place, habit in enumerate(habits)]

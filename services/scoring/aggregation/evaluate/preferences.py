@@ -41,12 +41,15 @@ def read(answers: Answers) -> preference.Votes:
     there, places = numbered(
         f"{context}\0{side}" for context, pair in zip(contexts, pairs, strict=True) for side in pair
     )
-    won = np.array([_WON[label] if label in _WON else np.nan for label in used.labels])
+    won = np.array([_WON.get(label, np.nan) for label in used.labels])
     if np.isnan(won).any():
         raise KeyError("a label is neither left, right nor tie")
+    sides_of, places_of = item.reshape(-1, 2)[used.task], there.reshape(-1, 2)[used.task]
     return preference.Votes(
-        *(item.reshape(-1, 2)[used.task].T),
-        *(there.reshape(-1, 2)[used.task].T),
+        sides_of[:, 0],
+        sides_of[:, 1],
+        places_of[:, 0],
+        places_of[:, 1],
         used.task,
         used.worker,
         won[used.label],

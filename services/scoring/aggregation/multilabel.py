@@ -1,0 +1,34 @@
+"""Answers that name any number of labels: each label is a choice of its own between named and not named.
+
+Binary relevance over the mixture of choices: where raters miss one label and overdo another, each label's confusion
+matrices learn it by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.scoring.aggregation import mixture
+from services.scoring.aggregation.configuration import DEFAULT, Configuration
+from services.scoring.aggregation.crowd import Floats, Ints, crowd
+
+
+def consensus(
+    task: Ints,
+    worker: Ints,
+    named: Sequence[frozenset[int]],
+    *,
+    tasks: int,
+    workers: int,
+    labels: int,
+    config: Configuration = DEFAULT,
+) -> Floats:
+    """The probability of each label for each task, shape (tasks, labels), from answers that name sets of labels."""
+    found = np.zeros((tasks, labels))
+    for label in range(labels):
+        chosen = np.array([label in some for some in named], dtype=np.int64)
+        votes = crowd(task, worker, chosen, tasks=tasks, workers=workers, classes=2)
+        found[:, label] = mixture.consensus(votes, None, config)[:, 1]
+    return found
