@@ -57,7 +57,8 @@ class Severity:
 
     def consensus(self) -> Floats:
         """What the raters would say of each task, on average."""
-        return np.mean([self._back(a * self.theta + b) for a, b in zip(self.scale, self.bias, strict=True)], axis=0)
+        by_rater = [self._back(a * self.theta + b) for a, b in zip(self.scale, self.bias, strict=True)]
+        return np.asarray(np.mean(by_rater, axis=0))
 
     def _back(self, value: Floats) -> Floats:
         return value if self.shift is None else np.asarray(np.maximum(np.exp(value) - self.shift, 0.0))

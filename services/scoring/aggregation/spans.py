@@ -49,8 +49,8 @@ def consensus(marks: Marks, *, workers: int, config: Configuration = DEFAULT) ->
     found: dict[int, list[Marked]] = {task: [] for task, _ in marks}
     if not rows:
         return found
-    piece, worker, marked = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
-    votes = crowd(piece, worker, marked, tasks=len(pieces), workers=workers, classes=2)
+    piece, rater, marked = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
+    votes = crowd(piece, rater, marked, tasks=len(pieces), workers=workers, classes=2)
     likely = mixture.consensus(votes, None, config)[:, 1]
     for (task, begin, end), probability in zip(pieces, likely.tolist(), strict=True):
         if probability > 0.5:

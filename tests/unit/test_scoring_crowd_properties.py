@@ -1,0 +1,83 @@
+"""What must hold of the consensus whatever the answers are."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.scoring.aggregation import mixture
+from services.scoring.aggregation.crowd import crowd
+from services.scoring.aggregation.live import Live, Slots
+from tests.support.crowds import answers
+
+SEEDS = st.integers(0, 10_000)
+TASKS, WORKERS, CLASSES = 40, 8, 3
+
+
+def found(task: np.ndarray, worker: np.ndarray, label: np.ndarray) -> np.ndarray:
+    return mixture.consensus(crowd(task, worker, label, tasks=TASKS, workers=WORKERS, classes=CLASSES))
+
+
+def some(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return answers(tasks=TASKS, workers=WORKERS, classes=CLASSES, per_task=4, seed=seed)[:3]
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_neither_order_nor_duplicates_show(seed: int) -> None:
+    task, worker, label = some(seed)
+    order = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(task)), 2))
+    np.testing.assert_array_equal(found(task, worker, label), found(task[order], worker[order], label[order]))
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_names_of_tasks_raters_and_classes_do_not_show(seed: int) -> None:
+    task, worker, label = some(seed)
+    rng = np.random.default_rng(seed)
+    tasks, workers, classes = rng.permutation(TASKS), rng.permutation(WORKERS), rng.permutation(CLASSES)
+    renamed = found(tasks[task], workers[worker], classes[label])
+    np.testing.assert_allclose(renamed[tasks][:, classes], found(task, worker, label), atol=2e-3)
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_one_more_vote_for_the_leader_makes_it_no_less_sure(seed: int) -> None:
+    task, worker, label = some(seed)
+    before = found(task, worker, label)
+    chosen = int(np.argmax(before.max(axis=1)))
+    leader = int(before[chosen].argmax())
+    absent = int(np.setdiff1d(np.arange(WORKERS), worker[task == chosen])[0])
+    after = found(np.append(task, chosen), np.append(worker, absent), np.append(label, leader))
+    assert after[chosen, leader] >= before[chosen, leader] - 1e-3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_live_ends_near_the_batch_and_a_rescore_ends_at_it(seed: int) -> None:
+    task, worker, label, truth = answers(tasks=300, workers=25, classes=3, per_task=5, seed=seed)
+    order = np.random.default_rng(seed).permutation(len(task))
+    task, worker, label = task[order], worker[order], label[order]
+    live = Live(Slots.of(np.bincount(task)), 25, 3)
+    for begin in range(0, len(task), 100):
+        live.take(*(column[begin : begin + 100] for column in (task, worker, label)))
+    batch = mixture.consensus(crowd(task, worker, label, classes=3))
+    near = np.mean(live.posterior().argmax(axis=1) == truth), np.mean(batch.argmax(axis=1) == truth)
+    assert near[0] == pytest.approx(near[1], abs=0.02)
+    live.rescore()
+    again = Live(Slots.of(np.bincount(task)), 25, 3)
+    again.take(task[::-1], worker[::-1], label[::-1])
+    again.rescore()
+    np.testing.assert_allclose(live.posterior(), again.posterior(), atol=1e-6)
+
+
+def test_a_vote_that_its_rater_replaces_leaves_nothing_behind() -> None:
+    task, worker, label, _ = answers(tasks=50, workers=8, classes=3, per_task=4)
+    live, plain = (Live(Slots.of(np.bincount(task)), 8, 3) for _ in range(2))
+    live.take(task, worker, (label + 1) % 3)
+    live.take(task, worker, label)
+    plain.take(task, worker, label)
+    for state in (live, plain):
+        state.rescore()
+        np.testing.assert_allclose(state.total.sum(), len(task))
+    np.testing.assert_allclose(live.posterior(), plain.posterior(), atol=1e-6)
+    np.testing.assert_allclose(live.correct, plain.correct, atol=1e-3)

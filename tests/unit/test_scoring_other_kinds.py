@@ -1,0 +1,128 @@
+"""Texts, numbers, preferences, levels, sets, and bad raters."""
+
+import numpy as np
+import pytest
+
+from services.scoring.aggregation import numeric, ordinal, overlap, preference, rings, text
+from services.scoring.aggregation.alignment import aligned, edits
+from services.scoring.aggregation.crowd import crowd
+from services.scoring.aggregation.evaluate import measures
+from services.scoring.aggregation.evaluate.bad_raters import Habit, area, with_bad
+from services.scoring.aggregation.multilabel import consensus as labels_of
+from services.scoring.aggregation.spans import Span
+from services.scoring.aggregation.spans import consensus as spans_of
+from tests.support.crowds import answers
+
+
+def numbered(*texts: str) -> list[np.ndarray]:
+    known: dict[str, int] = {}
+    return [np.array([known.setdefault(w, len(known)) for w in text.words(t)], dtype=np.int32) for t in texts]
+
+
+def test_edits_are_counted_as_by_levenshtein() -> None:
+    one, other = numbered("k i t t e n", "s i t t i n g")
+    assert edits(one, other) == 3
+    assert edits(one, one) == 0
+    assert edits(one, one[:0]) == 6
+
+
+def test_words_lie_beside_their_like_or_in_gaps() -> None:
+    backbone, other = numbered("the cat sat", "the black cat sits")
+    assert aligned(backbone, other).tolist() == [1, 2, 3, 5]
+
+
+def test_texts_mend_each_other_word_by_word() -> None:
+    said = numbered("a cat sat on the mat", "the cat sat on a mat", "the cat sat the mat", "the cat sat on the mat")
+    found = text.consensus([text.Text(0, worker, words) for worker, words in enumerate(said[:3])], 3)
+    assert found[0].tolist() == said[3].tolist()
+
+
+def test_severity_of_raters_is_taken_out_of_numbers() -> None:
+    rng = np.random.default_rng(0)
+    theta, severity = rng.normal(1, 1, 400), np.array([-1.0, 0, 1])
+    task, worker = np.repeat(np.arange(400), 3), np.tile(np.arange(3), 400)
+    value = np.exp(theta[task] + severity[worker] + rng.normal(0, 0.2, len(task)))
+    scores = numeric.Scores(task, worker, value, 400, 3)
+    choice, predicted = numeric.chosen(scores)
+    assert choice is not None
+    plain = numeric.held_out(scores, None)
+    assert np.abs(predicted - value).mean() < 0.5 * np.abs(plain - value).mean()
+
+
+def test_numbers_of_raters_alike_are_left_to_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    task, worker = np.repeat(np.arange(100), 5), np.tile(np.arange(5), 100)
+    scores = numeric.Scores(task, worker, rng.normal(0, 1, 500) + rng.normal(0, 1, 100)[task], 100, 5)
+    found, width = numeric.consensus(scores)
+    np.testing.assert_allclose(found, np.bincount(task, scores.value) / 5)
+    assert width[0] > 0
+
+
+def test_the_gradient_of_preferences_is_that_of_their_loss() -> None:
+    rng = np.random.default_rng(0)
+    n, sizes = 50, (4, 4, 6, 3)
+    left = rng.integers(0, 4, n)
+    right = (left + 1 + rng.integers(0, 3, n)) % 4
+    pair, worker = rng.integers(0, 6, n), rng.integers(0, 3, n)
+    votes = preference.Votes(left, right, left, right, pair, worker, rng.choice([0, 0.5, 1.0], n), sizes)
+    x = rng.normal(0, 0.3, sum(sizes) + 4)
+
+    def loss(at: np.ndarray) -> float:
+        return n * preference.log_loss(preference.Strengths.of(at, sizes).logits(votes), votes.won)
+
+    now = preference.Strengths.of(x, sizes)
+    steps = np.eye(len(x)) * 1e-6
+    numeric_gradient = [(loss(x + step) - loss(x - step)) / 2e-6 for step in steps]
+    np.testing.assert_allclose(preference._gradient(now, votes, now.logits(votes)), numeric_gradient, atol=1e-5)
+
+
+def test_the_median_level_is_the_least_far() -> None:
+    posterior, levels = np.array([[0.4, 0.15, 0.45]]), np.array([1.0, 2, 3])
+    assert ordinal.median_level(posterior, levels).tolist() == [2]
+    assert ordinal.mean_level(posterior, levels).tolist() == pytest.approx([2.05])
+    assert [bound.tolist() for bound in ordinal.interval(posterior, levels)] == [[1], [3]]
+
+
+def test_each_label_of_a_set_is_found_by_itself() -> None:
+    task, worker = np.repeat(np.arange(30), 3), np.tile(np.arange(3), 30)
+    named = [frozenset({int(t) % 2, 2}) for t in task]
+    found = labels_of(task, worker, named, tasks=30, workers=3, labels=3) > 0.5
+    assert found[:, 2].all()
+    np.testing.assert_array_equal(found[:, 0], np.arange(30) % 2 == 0)
+
+
+def test_spans_are_what_most_have_marked() -> None:
+    marks = {(0, 0): [Span(2, 8)], (0, 1): [Span(2, 8)], (0, 2): [Span(4, 8), Span(20, 22)], (1, 0): []}
+    found = spans_of(marks, workers=3)
+    assert [marked.span for marked in found[0]] == [(2, 8)]
+    assert found[1] == []
+
+
+def test_an_answer_that_cannot_change_the_leader_is_worth_nothing() -> None:
+    rows = np.array([[0.8, 0.2], [0.2, 0.8]])
+    posterior = np.array([[0.5, 0.5], [0.9, 0.1], [1 - 1e-9, 1e-9]])
+    worth = overlap.worth(posterior, rows, np.array([5, 5, 5]))
+    assert worth[0] > worth[1] > worth[2]
+    assert worth[2] < overlap.PRICE
+    assert overlap.worth(posterior, rows, np.zeros(3, dtype=np.int64)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("habit", Habit)
+def test_bad_raters_score_above_honest_ones(habit: Habit) -> None:
+    task, worker, label, _ = answers(tasks=300, workers=40, classes=4, per_task=6)
+    honest = crowd(task, worker, label, classes=4)
+    mixed = with_bad(honest, habit, 0.25, np.random.default_rng(0))
+    bad = np.arange(mixed.workers) >= honest.workers
+    assert area(rings.suspicion(mixed), bad) > 0.9
+    assert not rings.flagged(honest).any()
+    if habit is Habit.RING:
+        assert rings.flagged(mixed)[bad].mean() > 0.8
+
+
+def test_measures_are_as_defined() -> None:
+    posterior, truth = np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]), np.array([0, 1, -1])
+    right = measures.hits(posterior, truth)
+    assert right.tolist() == [0.5, 0, 0]
+    assert measures.calibration_error(posterior, right) == pytest.approx((0 + 0.9 + 0.8) / 3)
+    assert measures.brier(posterior[:2], truth[:2]) == pytest.approx((0.5 + 1.62) / 2)
+    assert measures.log_loss(posterior[:2], truth[:2]) == pytest.approx(-(np.log(0.5) + np.log(0.1)) / 2)
