@@ -53,6 +53,9 @@ class Configuration:
     trust_bias: float = 8.0
     trust_weights: float = 0.5
     sweeps: int = 100
+    effort: float = 2e8
+    """Votes that a fit may sweep in all: a hundred sweeps of two million votes, twenty of ten million, which have
+    raters enough to be told apart by then."""
     settled: float = 1e-5
     """A fit ends when the posteriors moved by less than this, mean over tasks."""
     refresh: int = 1
@@ -62,6 +65,11 @@ class Configuration:
     for each answer."""
     cells: int = 1 << 26
     """The largest table (raters x labels x subtypes) that is held: beyond, the one-coin model stands in."""
+
+
+    def sweeps_of(self, votes: int) -> int:
+        """How many sweeps a fit of so many votes may take."""
+        return int(min(self.sweeps, max(self.effort / max(votes, 1), 1)))
 
 
 DEFAULT = Configuration()

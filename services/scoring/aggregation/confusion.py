@@ -33,7 +33,7 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configura
     posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
     counts, mass = first_guess(crowd, gold, member.subtypes)
     table = np.empty((crowd.workers, crowd.classes, cells), dtype=np.float32)
-    for _ in range(config.sweeps):
+    for _ in range(config.sweeps_of(crowd.votes)):
         prior = subtype_prior(mass, shares, member, config)
         tabulate(counts, member, config, table)
         counts[:] = 0

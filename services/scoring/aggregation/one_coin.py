@@ -33,7 +33,7 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration) -> Fit:
     posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
     total = np.bincount(crowd.worker, minlength=crowd.workers).astype(np.float64)
     correct = _agreeing(crowd)
-    for _ in range(config.sweeps):
+    for _ in range(config.sweeps_of(crowd.votes)):
         weight = weights(correct, total, crowd.classes, config)
         correct[:] = 0
         moved = sweep_one_coin(crowd.starts, crowd.worker, crowd.label, weight, prior, gold, correct, posterior)
