@@ -1,0 +1,128 @@
+"""The table of scoring. `make bench DATASETS=DIR` measures on real answers; without it only speed is measured.
+
+It prints what it measures, and fails where a must is missed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from time import process_time
+
+import numpy as np
+import pytest
+
+from services.scoring.aggregation import mixture
+from services.scoring.aggregation.crowd import crowd
+from services.scoring.aggregation.evaluate import bad_raters, choices
+from tests.benchmarks import crowdkit, scoring_rows
+from tests.benchmarks.scoring_rows import Set
+
+Tell = Callable[[str], None]
+needs_sets = pytest.mark.skipif("DATASETS" not in os.environ, reason="not run: no DATASETS=DIR was given")
+SAVING = {"cf_amt", "sp_amt", "dog", "face"}
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Prints a row of the table, whatever pytest captures."""
+
+    def row(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}", end="")  # noqa: T201
+
+    return row
+
+
+@pytest.fixture(scope="module")
+def sets() -> list[Set]:
+    return scoring_rows.sets(Path(os.environ["DATASETS"]))
+
+
+@pytest.fixture(scope="module")
+def truths(sets: list[Set]) -> list[Set]:
+    return scoring_rows.with_truth(sets)
+
+
+@needs_sets
+def test_accuracy_of_choices(truths: list[Set], tell: Tell) -> None:
+    python = crowdkit.installed()
+    tell("set             ours  majority | crowd-kit: majority  dawid-skene  one-coin")
+    found = []
+    for one in truths:
+        figures = choices.evaluate(one.answers, one.truth, choices.Trial())
+        theirs = crowdkit.accuracies(python, one.folder) if python else {}
+        shown = "  ".join(f"{theirs.get(name, float('nan')):8.1f}" for name in ("majority", "dawid-skene", "one-coin"))
+        tell(f"{one.name:14}{figures['accuracy']:6.1%}{figures['majority_accuracy']:8.1%} | {shown}")
+        found.append(figures["accuracy"] * 100)
+    tell(f"mean {np.mean(found):.2f}; constants refitted without the set {scoring_rows.refitted(truths, 0):.2f} (85.8)")
+    assert np.mean(found) >= 85.8
+
+
+@needs_sets
+@pytest.mark.parametrize(("gold", "must"), [(0, 7.0), (50, 5.0), (100, 4.0)])
+def test_calibration(truths: list[Set], gold: int, must: float, tell: Tell) -> None:
+    error = scoring_rows.mean_of("ece", truths, gold, draws=3 if gold else 1)
+    tell(f"calibration error with {gold} gold: {error:.2f} points (at most {must})")
+    if not gold:
+        tell(f"  constants refitted without the set: {scoring_rows.refitted(truths, 1):.2f}")
+    assert error <= must
+
+
+@needs_sets
+def test_few_answers_against_majority(truths: list[Set], tell: Tell) -> None:
+    lead, where = scoring_rows.worst_against_majority(truths, draws=3)
+    tell(f"worst against majority at 1 to 10 answers: {lead:+.2f} points, {where} (at least -0.5)")
+
+
+@needs_sets
+def test_answers_saved(truths: list[Set], tell: Tell) -> None:
+    saving, loss = scoring_rows.saved([one for one in truths if one.name in SAVING], draws=3)
+    tell(f"answers saved: {saving:.1f} % at a loss of {loss:+.2f} points (at least 55 %, at most 0.5)")
+    assert saving >= 55
+    assert loss <= 0.5
+
+
+@needs_sets
+@pytest.mark.parametrize("kind", scoring_rows.OTHER_KINDS)
+def test_other_kinds(sets: list[Set], kind: str, tell: Tell) -> None:
+    name, measure = scoring_rows.OTHER_KINDS[kind]
+    for one in (some for some in sets if some.kind == kind):
+        tell(f"{one.name}: {name} {measure(one):.3f}")
+
+
+@needs_sets
+def test_bad_raters(truths: list[Set], tell: Tell) -> None:
+    tell("set            auc  ring recall  ring precision  honest flagged")
+    aucs: list[float] = []
+    rings: list[tuple[float, float, float]] = []
+    for one in truths:
+        found = [bad_raters.evaluate(one.answers, [habit], 0.3, 0) for habit in bad_raters.Habit]
+        aucs += [some["auc"] for some in found]
+        rings.append((found[-1]["recall"], found[-1]["precision"], found[-1]["flagged_honest"]))
+        recall, precision, honest = rings[-1]
+        tell(f"{one.name:14}{np.median(aucs[-4:]):5.2f}{recall:10.2f}{precision:14.2f}{honest:14.2%}")
+    recall, precision, honest = np.mean(rings, axis=0).tolist()
+    tell(f"median AUC {np.median(aucs):.3f}; rings: recall {recall:.2f} at precision {precision:.2f};")
+    tell(f"honest raters flagged {honest:.2%}")
+    assert np.median(aucs) >= 0.92
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(1_000_000, 3.0), (10_000_000, 30.0)])
+def test_speed_of_the_batch(size: int, seconds: float, tell: Tell) -> None:
+    if size > 1_000_000 and "BENCH_LONG" not in os.environ:
+        pytest.skip("set BENCH_LONG=1 for ten million answers")
+    rng = np.random.default_rng(0)
+    tasks, workers = size // 5, size // 500
+    truth, skill = rng.integers(0, 4, tasks), rng.beta(6, 2, workers)
+    task, worker = np.repeat(np.arange(tasks), 5), rng.integers(0, workers, size)
+    label = np.where(rng.random(size) < skill[worker], truth[task], rng.integers(0, 4, size))
+    choices.warm_up()
+    votes = crowd(task, worker, label, tasks=tasks, workers=workers, classes=4)
+    begun = process_time()
+    posterior = mixture.consensus(votes)
+    took, peak = process_time() - begun, getrusage(RUSAGE_SELF).ru_maxrss / 1024
+    right = np.mean(posterior.argmax(axis=1) == truth)
+    tell(f"{size:,} answers: {took:.2f} s of one core (at most {seconds}), {peak:.0f} MB, accuracy {right:.3f}")
