@@ -84,13 +84,20 @@ def worst_against_majority(some: Iterable[Set], draws: int) -> tuple[float, str]
     return min(found)
 
 
-def refitted(some: list[Set], figure: int) -> float:
-    """Accuracy (0) or calibration error (1) of each set with weights and temperature chosen on the others; the mean."""
-    options = list(product(WEIGHTS, TEMPERATURES if figure else (DEFAULT.temperature,)))
-    table = np.array([[_judged(one, weights, heat)[figure] for one in some] for weights, heat in options])
-    best = np.argmin if figure else np.argmax
-    left_out = [table[best(np.delete(table, place, axis=1).mean(axis=1)), place] for place in range(len(some))]
-    return float(np.mean(left_out))
+def refitted(some: list[Set]) -> tuple[float, float]:
+    """Accuracy and calibration error, each set by constants that were chosen on the others; the means.
+
+    The weights are those of the greatest accuracy, the temperature, with them, that of the least calibration error.
+    """
+    table = np.array([[[_judged(one, w, heat) for one in some] for heat in TEMPERATURES] for w in WEIGHTS])
+    found = []
+    for place in range(len(some)):
+        others = np.delete(table, place, axis=2).mean(axis=2)
+        weights = int(np.argmax(others[:, 0, 0]))
+        heat = int(np.argmin(others[weights, :, 1]))
+        found.append(table[weights, heat, place])
+    accuracy, error = np.mean(found, axis=0)
+    return float(accuracy), float(error)
 
 
 def _judged(one: Set, weights: tuple[float, float, float, float], temperature: float) -> tuple[float, float]:

@@ -23,7 +23,7 @@ def votes() -> Crowd:
 
 def softmax(scores: np.ndarray) -> np.ndarray:
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 @pytest.mark.parametrize("x", [0.05, 0.7, 1.0, 3.3, 6.0, 250.0])
@@ -85,7 +85,7 @@ def prior_rows(counts: np.ndarray, of_class: np.ndarray, member: Member) -> np.n
         return np.broadcast_to((rows / rows.sum(axis=1, keepdims=True))[of_class], counts.shape)
     right = np.eye(CLASSES)[of_class]
     q = ((counts * right).sum(axis=(1, 2)) + 3) / (counts.sum(axis=(1, 2)) + 4)
-    return q[:, None, None] * right + ((1 - q) / (CLASSES - 1))[:, None, None] * (1 - right)
+    return np.asarray(q[:, None, None] * right + ((1 - q) / (CLASSES - 1))[:, None, None] * (1 - right))
 
 
 def test_the_mixture_is_the_weighted_mean_tempered(votes: Crowd) -> None:

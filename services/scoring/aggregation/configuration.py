@@ -66,7 +66,6 @@ class Configuration:
     cells: int = 1 << 26
     """The largest table (raters x labels x subtypes) that is held: beyond, the one-coin model stands in."""
 
-
     def sweeps_of(self, votes: int) -> int:
         """How many sweeps a fit of so many votes may take."""
         return int(min(self.sweeps, max(self.effort / max(votes, 1), 1)))
