@@ -18,7 +18,7 @@ from services.scoring.aggregation import mixture
 from services.scoring.aggregation.crowd import crowd
 from services.scoring.aggregation.evaluate import bad_raters, choices
 from services.scoring.aggregation.evaluate.tables import Trial
-from tests.benchmarks import crowdkit, scoring_rows
+from tests.benchmarks import compared, scoring_rows
 from tests.benchmarks.scoring_rows import Set
 
 Tell = Callable[[str], None]
@@ -49,12 +49,12 @@ def truths(sets: list[Set]) -> list[Set]:
 
 @needs_sets
 def test_accuracy_of_choices(truths: list[Set], tell: Tell) -> None:
-    python = crowdkit.installed()
+    python = compared.installed()
     tell("set             ours  majority | crowd-kit: majority  dawid-skene  one-coin")
     found = []
     for one in truths:
         figures = choices.evaluate(one.answers, one.truth, Trial())
-        theirs = crowdkit.accuracies(python, one.folder) if python else {}
+        theirs = compared.accuracies(python, one.folder) if python else {}
         shown = "  ".join(f"{theirs.get(name, float('nan')):8.1f}" for name in ("majority", "dawid-skene", "one-coin"))
         tell(f"{one.name:14}{figures['accuracy']:6.1%}{figures['majority_accuracy']:8.1%} | {shown}")
         found.append(figures["accuracy"] * 100)

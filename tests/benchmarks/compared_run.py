@@ -1,4 +1,4 @@
-"""Runs crowd-kit on one set, in an environment of its own: `python crowdkit_run.py answers.csv truth.csv`.
+"""Runs crowd-kit on one set, in an environment of its own: `python compared_run.py answers.csv truth.csv`.
 
 Prints one line of JSON: the accuracy of each method in per cent. Repeats by a worker count once, the last of them.
 """

@@ -29,7 +29,7 @@ def installed() -> Path | None:
 
 def accuracies(python: Path, folder: Path) -> dict[str, float]:
     """The accuracy of each of crowd-kit's methods on a set, in per cent; none of those that fail or take too long."""
-    command = [str(python), str(Path(__file__).with_name("crowdkit_run.py"))]
+    command = [str(python), str(Path(__file__).with_name("compared_run.py"))]
     try:
         done = subprocess.run(
             [*command, str(folder / "answers.csv"), str(folder / "truth.csv")],
