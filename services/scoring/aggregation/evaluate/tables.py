@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from services.scoring.aggregation.crowd import Ints, last_of_each, numbered
+from services.scoring.aggregation.crowd import Ints, last_of_each
 
 Figures = dict[str, float]
 
@@ -59,35 +60,37 @@ class Answers:
 
 
 def read_answers(path: Path) -> Answers:
-    """Reads answers. A row without a worker is of somebody unknown.
+    """Reads answers. A row without a worker is of somebody unknown. Raises `KeyError`, `OSError`.
 
-    Raises `KeyError`, `OSError`.
+    Names become numbers row by row, so that ten million answers take 120 MB and their names.
     """
-    tasks, workers, labels = read_columns(path, ("task", "worker", "label"))
-    named = [name or f"\0{row}" for row, name in enumerate(workers)]
-    (task, task_names), (worker, worker_names), (label, label_names) = map(numbered, (tasks, named, labels))
-    ordered = sorted(label_names)
+    known: tuple[dict[str, int], ...] = ({}, {}, {})
+    columns = tuple(array("i") for _ in known)
+    for row, (task, worker, label) in enumerate(_rows(path, ("task", "worker", "label"))):
+        for value, names, column in zip((task, worker or f"\0{row}", label), known, columns, strict=True):
+            column.append(names.setdefault(value, len(names)))
+    task_numbers, worker_numbers, label_numbers = (np.array(column, dtype=np.int64) for column in columns)
+    tasks, workers, labels = known
+    ordered = sorted(labels)
     rank = {name: place for place, name in enumerate(ordered)}
-    renumbered = np.array([rank[name] for name in label_names], dtype=np.int64)
-    return Answers(task, worker, renumbered[label], task_names, worker_names, ordered)
+    renumbered = np.array([rank[name] for name in labels], dtype=np.int64)
+    return Answers(task_numbers, worker_numbers, renumbered[label_numbers], list(tasks), list(workers), ordered)
 
 
 def read_truth(path: Path) -> dict[str, str]:
     """Reads the true label of each task. Raises `KeyError`, `OSError`."""
-    return dict(zip(*read_columns(path, ("task", "label")), strict=True))
+    return {task: label for task, label in _rows(path, ("task", "label"))}
 
 
-def read_columns(path: Path, names: Sequence[str]) -> list[list[str]]:
-    """The columns of these names. Raises `KeyError` for one that is not there, `OSError`."""
+def _rows(path: Path, names: Sequence[str]) -> Iterator[list[str]]:
+    """The values of these columns, row by row. Raises `KeyError` for one that is not there, `OSError`."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
-        header = next(rows)
+        header = next(rows, [])
         missing = [name for name in names if name not in header]
         if missing:
             raise KeyError(f"{path}: no column {missing[0]}")
         places = [header.index(name) for name in names]
-        columns: list[list[str]] = [[] for _ in names]
         for row in rows:
-            for column, place in zip(columns, places, strict=True):
-                column.append(row[place])
-    return columns
+            if row:
+                yield [row[place] for place in places]
