@@ -79,7 +79,10 @@ def read_answers(path: Path) -> Answers:
 
 def read_truth(path: Path) -> dict[str, str]:
     """Reads the true label of each task. Raises `KeyError`, `OSError`."""
-    return {task: label for task, label in _rows(path, ("task", "label"))}
+    found: dict[str, str] = {}
+    for task, label in _rows(path, ("task", "label")):
+        found[task] = label
+    return found
 
 
 def _rows(path: Path, names: Sequence[str]) -> Iterator[list[str]]:
