@@ -1,8 +1,8 @@
 """Every constant of the batch engine for choices, with its reason: one configuration for all projects.
 
-None is tuned to one data set. Those of the models' priors, the weights and the temperature were chosen on thirteen public
-sets together, where neighbouring values do alike; `make bench DATASETS=DIR` refits weights and temperature without the
-set that it measures.
+None is tuned to one data set. Those of the models' priors, the weights and the temperature were chosen on thirteen
+public sets together, where neighbouring values do alike; `make bench DATASETS=DIR` refits weights and temperature
+without the set that it measures.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Configuration:
     trust_weights: float = 0.5
     sweeps: int = 100
     effort: float = 1.5e8
-    """Votes that a fit may sweep in all: a hundred sweeps of a million and a half votes, fifteen of ten million, which have
-    raters enough to be told apart by then."""
+    """Votes that a fit may sweep in all: a hundred sweeps of a million and a half votes, fifteen of ten million, whose
+    raters are told apart by then."""
     settled: float = 1e-5
     """A fit ends when the posteriors moved by less than this, mean over tasks."""
     refresh: int = 1
