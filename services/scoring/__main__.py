@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
+from chassis.process import Role
 from chassis.run import main
-from services.scoring.cli import app
 from services.scoring.service import SERVICE
 
 if __name__ == "__main__":
-    main(SERVICE, app)
+    if sys.argv[1:2] and sys.argv[1] in {"migrate", *(role.value for role in Role)}:
+        main(SERVICE)
+    else:
+        # The engine's libraries take seconds to load, which a process that serves need not wait for.
+        from services.scoring.cli import app
+
+        main(SERVICE, app)
