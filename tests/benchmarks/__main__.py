@@ -39,19 +39,20 @@ def main(
     if unknown := set(names or ()) - _BENCHMARKS.keys():
         raise typer.BadParameter(f"no such benchmark: {', '.join(sorted(unknown))}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    uvloop.run(_run(names or list(_BENCHMARKS), rounds, seconds))
-
-
-async def _run(names: Sequence[str], rounds: int, seconds: float) -> None:
-    console, figures = Console(), {}
     parent = LOCAL / "bench"
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        with console.status("Starting PostgreSQL and Kafka"):
-            starting = start_rig(Path(folder), rounds, seconds)
-            rig = await starting.__aenter__()
-        try:
+        home = Path(folder)
+        home.chmod(0o755)
+        uvloop.run(_run(home, names or list(_BENCHMARKS), rounds, seconds))
+
+
+async def _run(home: Path, names: Sequence[str], rounds: int, seconds: float) -> None:
+    console, figures = Console(), {}
+    starting = console.status("Starting PostgreSQL and Kafka")
+    with starting:
+        async with start_rig(home, rounds, seconds) as rig:
+            starting.stop()
             machine = report.machine(rig.backends.postgres_description, rig.backends.kafka_description)
             for name in names:
                 load = os.getloadavg()
@@ -59,8 +60,6 @@ async def _run(names: Sequence[str], rounds: int, seconds: float) -> None:
                     figures[name] = await _BENCHMARKS[name](rig, Step(bars, name))
                 path = report.write(name, figures[name], machine, load)
                 console.print(f"[bold]·[/] {name}: {path.relative_to(LOCAL.parent)}", highlight=False)
-        finally:
-            await starting.__aexit__(None, None, None)
     report.show(console, figures)
 
 

@@ -56,7 +56,9 @@ def _latencies(rate: int, milliseconds: Mapping[str, Sequence[float]]) -> list[F
         )
         for percent in (50, 99)
     ]
-    parts = [Figure(f"{part} at {rate}/s, p50", percentile(milliseconds[part], 50), "ms") for part in _STATIONS.values()]
+    parts = [
+        Figure(f"{part} at {rate}/s, p50", percentile(milliseconds[part], 50), "ms") for part in _STATIONS.values()
+    ]
     return whole + parts
 
 

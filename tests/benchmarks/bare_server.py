@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 from datetime import timedelta
 from typing import Any
@@ -15,8 +16,8 @@ from uuid import UUID
 
 import asyncpg
 import grpc
-import uvloop
 import uuid_utils.compat as ids
+import uvloop
 from google.protobuf.message import Message
 from preceptor.tasking.v1 import events_pb2, work_pb2
 from preceptor.work.v1 import work_pb2 as work
@@ -30,7 +31,7 @@ from services.tasking.usecases import claim_task, slots, submit_answer
 EXPERT = "x-expert"
 _DAY, _REVIEW = timedelta(days=1), timedelta(hours=72)
 _EVENT = events_pb2.AnswerSubmitted.DESCRIPTOR.full_name
-_BEGIN = db._begin(db.Scope.service(), timedelta(seconds=20), by_index=False)
+_BEGIN = db._begin(db.Scope.service(), timedelta(seconds=20))
 
 Connection = Any
 Context = grpc.aio.ServicerContext[Message, Message]
@@ -42,7 +43,7 @@ class Handlers:
     def __init__(self, pool: Connection) -> None:
         self._pool = pool
         key = str(ids.uuid7())
-        self._headers = outbox.json.dumps(event_headers(type_headers(_EVENT, "tasking"), ids.uuid7(), key))
+        self._headers = json.dumps(event_headers(type_headers(_EVENT, "tasking"), ids.uuid7(), key))
 
     async def claim(self, request: work_pb2.ClaimTaskRequest, context: Context) -> work_pb2.ClaimTaskResponse:
         """ClaimTask."""
@@ -107,12 +108,14 @@ async def _serve() -> None:
     handlers = Handlers(pool)
     claim, submit = work_pb2.ClaimTaskRequest, work_pb2.SubmitAnswerRequest
     unary = grpc.unary_unary_rpc_method_handler
-    methods = {
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         "ClaimTask": unary(handlers.claim, claim.FromString, work_pb2.ClaimTaskResponse.SerializeToString),
         "SubmitAnswer": unary(handlers.submit, submit.FromString, work_pb2.SubmitAnswerResponse.SerializeToString),
     }
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("preceptor.tasking.v1.WorkService", methods),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("preceptor.tasking.v1.WorkService", methods),)
+    )
     server.add_insecure_port(os.environ["BARE_LISTEN"])
     await server.start()
     await asyncio.Event().wait()

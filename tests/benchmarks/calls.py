@@ -53,7 +53,9 @@ async def run(rig: Rig, step: Step) -> Sequence[Figure]:
         for _ in step.through(range(rig.rounds)):
             for side in (ours, bare):
                 await side.measure(turns)
-    figures = [against(f"{call} beside a bare handler", "/s", ours.rates[call], bare.rates[call], 0.6) for call in ours.rates]
+    figures = [
+        against(f"{call} beside a bare handler", "/s", ours.rates[call], bare.rates[call], 0.6) for call in ours.rates
+    ]
     return figures + [
         against(f"{call} by processor time of the process", "/s", ours.cpu[call], bare.cpu[call]) for call in ours.cpu
     ]

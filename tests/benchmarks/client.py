@@ -1,11 +1,11 @@
 """The process that makes calls: commands come as JSON lines on stdin, what came of them goes to stdout.
 
-    open     address, callers             a channel, and a caller for each [token, expert id]
-    claim    concurrency                  every caller claims; seconds that it took
-    submit   concurrency                  every caller hands in; seconds that it took
-    pace     rate, seconds                hands in at a rate, claiming again at once; [answer, reply time] each
-    flood    seconds, window, ...         hands in as fast as the ledger follows; answers booked a second
-    upload   project, batch_key, ...      streams a batch; seconds that it took
+open     address, callers             a channel, and a caller for each [token, expert id]
+claim    concurrency                  every caller claims; seconds that it took
+submit   concurrency                  every caller hands in; seconds that it took
+pace     rate, seconds                hands in at a rate, claiming again at once; [answer, reply time] each
+flood    seconds, window, ...         hands in as fast as the ledger follows; answers booked a second
+upload   project, batch_key, ...      streams a batch; seconds that it took
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ class Load:
     channel: grpc.aio.Channel
     experts: Sequence[Expert]
     ready: asyncio.Queue[Expert] = field(default_factory=asyncio.Queue)
-    handed_in: int = 0
 
     def __post_init__(self) -> None:
         request, response = work_pb2.ClaimTaskRequest, work_pb2.ClaimTaskResponse
@@ -76,7 +75,6 @@ class Load:
             request_id=str(uuid4()),
         )
         reply = await self._submit(request, metadata=expert.metadata)
-        self.handed_in += 1
         return str(reply.answer).removeprefix("answers/")
 
     async def all(self, call: Callable[[Expert], Awaitable[object]], concurrency: int) -> float:
@@ -125,34 +123,33 @@ class Load:
         """
         await self.claim_ahead()
         ledger = await asyncpg.connect(database_url, server_settings={"preceptor.tenant": "*"})
-        before, handed_in = await ledger.fetchval(_BOOKED), self.handed_in
-        free = asyncio.Semaphore(window)
-        over = asyncio.Event()
+        room, over = asyncio.Semaphore(window), asyncio.Event()
 
         async def hand_in() -> None:
             while not over.is_set():
-                await free.acquire()
+                await room.acquire()
                 await self.answer([])
 
         workers = [asyncio.create_task(hand_in()) for _ in range(16)]
-        start, first, booked = time.perf_counter(), (0.0, 0), 0
-        while (now := time.perf_counter() - start) < seconds:
-            await asyncio.sleep(_LOOK_SECONDS)
-            total = await ledger.fetchval(_BOOKED) - before
-            for _ in range(total - booked):
-                free.release()
-            booked = total
-            if not first[0] and now >= settle:
-                first = (time.perf_counter(), booked)
-        rate = (booked - first[1]) / (time.perf_counter() - first[0])
+        await self._follow(ledger, room, settle)
+        rate = await self._follow(ledger, room, seconds - settle)
         over.set()
         for _ in workers:
-            free.release()
+            room.release()
         await asyncio.gather(*workers)
-        while await ledger.fetchval(_BOOKED) - before < self.handed_in - handed_in:
-            await asyncio.sleep(_LOOK_SECONDS)
         await ledger.close()
         return rate
+
+    async def _follow(self, ledger: asyncpg.Connection[asyncpg.Record], room: asyncio.Semaphore, for_: float) -> float:
+        """Makes room for as many answers as the ledger books; gives how many it booked a second."""
+        first = booked = await ledger.fetchval(_BOOKED)
+        start = time.perf_counter()
+        while (seconds := time.perf_counter() - start) < for_:
+            await asyncio.sleep(_LOOK_SECONDS)
+            before, booked = booked, await ledger.fetchval(_BOOKED)
+            for _ in range(booked - before):
+                room.release()
+        return float(booked - first) / seconds
 
     async def upload(self, project: str, batch_key: str, tasks: int, chunk: int) -> float:
         """Streams a batch that was made ready before."""
@@ -162,7 +159,9 @@ class Load:
             for message in messages:
                 yield message
 
-        call = self.channel.stream_unary(_UPLOAD, None, batch_pb2.UploadBatchResponse.FromString)
+        call: grpc.aio.StreamUnaryMultiCallable[bytes, batch_pb2.UploadBatchResponse] = self.channel.stream_unary(
+            _UPLOAD, None, batch_pb2.UploadBatchResponse.FromString
+        )
         start = time.perf_counter()
         reply = await call(stream(), metadata=self.experts[0].metadata)
         seconds = time.perf_counter() - start

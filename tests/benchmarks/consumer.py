@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -30,7 +31,7 @@ _EVENTS_A_SECOND = 4_000
 _BATCH = 500
 _TAKE = "INSERT INTO inbox (consumer, event_id) SELECT $1, id FROM unnest($2::uuid[]) AS id ON CONFLICT DO NOTHING"
 
-Reactions = Mapping[type[Message], Reaction[object]]
+Reactions = Mapping[type[Message], Reaction[Any]]
 
 
 async def run(rig: Rig, step: Step) -> Sequence[Figure]:
@@ -77,15 +78,18 @@ async def _consume(rig: Rig, database: Database, reactions: Reactions, name: str
     group = consumer_settings(rig.backends.kafka_bootstrap, f"{rig.prefix}{name}")
     consumer, stop = Consumer(handler, group, topic_prefix=rig.prefix), asyncio.Event()
     running = asyncio.create_task(consumer.run(stop))
-    while not handler.counts.applied and not running.done():
-        await asyncio.sleep(0.001)
+    await _until(lambda: handler.counts.applied > 0 or running.done())
     first, start = handler.counts.applied, time.perf_counter()
-    while handler.counts.applied < events and not running.done():
-        await asyncio.sleep(0.001)
+    await _until(lambda: handler.counts.applied >= events or running.done())
     seconds = time.perf_counter() - start
     stop.set()
     await running
     return seconds * events / (events - first)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - the handler only counts
+        await asyncio.sleep(0.003)
 
 
 async def _consume_bare(rig: Rig, url: str, topic: str, name: str, events: int) -> float:
@@ -112,4 +116,3 @@ async def _consume_bare(rig: Rig, url: str, topic: str, name: str, events: int) 
     finally:
         await connection.close()
         await asyncio.to_thread(client.close)
-

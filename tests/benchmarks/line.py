@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,6 +12,8 @@ from uuid import UUID
 import asyncpg
 from preceptor.identity.v1.events_pb2 import VENDOR_STATUS_ACTIVE, VendorChanged
 
+from chassis.db import Database
+from chassis.ids import new_id
 from chassis.rpc.paging import Pager
 from chassis.settings import load
 from services.payouts import service as payouts
@@ -99,7 +100,7 @@ class Line:
         return {str(row["answer"]): row["at"] for row in rows}
 
     @contextmanager
-    def only(self, *running: str) -> Iterable[None]:
+    def only(self, *running: str) -> Iterator[None]:
         """Lets only these processes run."""
         still = [pid for name, pid in self.pids.items() if name not in running]
         for pid in still:
@@ -135,14 +136,14 @@ async def start_line(rig: Rig, tasks: int, experts: int) -> AsyncIterator[Line]:
         yield Line(rig, pids, urls, client, views)
 
 
-async def _ready(tasking_db: world.Database, payouts_db: market.Database, tasks: int, experts: int) -> list[UUID]:
+async def _ready(tasking_db: Database, payouts_db: Database, tasks: int, experts: int) -> list[UUID]:
     """Vendor, rate card, prefund, experts and the open batch; gives the experts."""
     money = market.Market(payouts_db, market.context())
     await money.open(deposit=_DEPOSIT)
     at_work = world.World(tasking_db, Context(load(TaskingSettings), Pager(bytes(32))), money.vendor_id, money.card.id)
     vendor = VendorChanged(vendor_id=str(money.vendor_id), version=1, status=VENDOR_STATUS_ACTIVE)
     await at_work.react(on_vendor_changed.react, vendor)
-    ids = [world.new_id() for _ in range(experts)]
+    ids = [new_id() for _ in range(experts)]
     await at_work.react(on_expert_changed.react, *map(world.expert_changed, ids))
     await money.react(*map(market.expert_changed, ids))
 
@@ -153,5 +154,4 @@ async def _ready(tasking_db: world.Database, payouts_db: market.Database, tasks:
     batch_id = await at_work.staged(new_tasks(tasks), await at_work.project(1, 1))
     await at_work.do(lambda tx: open_batch(tx, batch_id))
     await eventually(lambda: has("SELECT FROM batch WHERE state = 3"), within=60.0)
-    await asyncio.sleep(0)
     return ids

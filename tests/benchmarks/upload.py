@@ -21,11 +21,13 @@ _CHUNK = 1000
 
 # What the upload has just written, as rows to write again: another batch, other ids.
 _ROWS = """
-SELECT gen_random_uuid() AS task_id, $2::uuid AS batch_id, t.project_id, t.vendor_id, t.position, t.item_key,
+SELECT uuidv7() AS task_id, $2::uuid AS batch_id, t.project_id, t.vendor_id, t.position, t.item_key,
        t.payload, t.payload_hash, t.priority, t.answers_wanted
 FROM task t WHERE t.batch_id = $1 ORDER BY t.position
 """
-_BATCH = "INSERT INTO batch (batch_id, vendor_id, project_id, batch_key) SELECT $1, vendor_id, project_id, $2 FROM project"
+_BATCH = (
+    "INSERT INTO batch (batch_id, vendor_id, project_id, batch_key) SELECT $1, vendor_id, project_id, $2 FROM project"
+)
 _LAST = "SELECT batch_id FROM batch ORDER BY created_at DESC LIMIT 1"
 _COLUMNS = (
     "task_id",
