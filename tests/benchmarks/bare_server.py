@@ -69,7 +69,7 @@ class Handlers:
             await conn.execute(_BEGIN)
             await conn.execute(idempotency._TAKE, *key, _hash(request))
             slot = await conn.fetchrow(slots._LOCK, slot_id, expert)
-            await conn.fetchval(submit_answer._PAYLOAD, slot["task_id"])
+            await conn.fetchrow(submit_answer._ASKED, slot["task_id"])
             of_slot = (slot["task_id"], slot["batch_id"], slot["vendor_id"], expert)
             content = request.answer.SerializeToString()
             written = (slot_id, 2, answer_id, *of_slot, content, 80, 5, False, slot["now"], _REVIEW)
