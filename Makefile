@@ -31,13 +31,13 @@ run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit a
 	@exec $(BIN)/python -m deploy.local
 
 test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
-	@exec $(BIN)/pytest --ignore=tests/benchmarks $(ARGS)
+	@exec $(BIN)/pytest $(ARGS)
 
 faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job under faults, 5; ARGS: more for pytest)
 	@FAULTS=long SEEDS=$(or $(SEEDS),5) exec $(BIN)/pytest tests/faults $(ARGS)
 
-bench: $(PROTO) ## The benchmarks (ARGS: more for pytest)
-	@exec $(BIN)/pytest tests/benchmarks $(ARGS)
+bench: $(PROTO) ## The benchmarks, each beside its limit (ARGS: some of them by name, --rounds, --seconds)
+	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
 check: lint types contracts manifests ## Lint, types, contracts and Kubernetes manifests
 

@@ -38,6 +38,7 @@ _FIRST_PAUSE = 0.005
 _ACQUIRE_SECONDS = 10.0
 
 _BY_INDEX = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+_NOT_DURABLE = "; SET LOCAL synchronous_commit = off"
 
 _CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 _DOWN = (
@@ -180,12 +181,18 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, scope: Scope, *, statement_timeout: timedelta | None = None, by_index: bool = False
+        self,
+        scope: Scope,
+        *,
+        statement_timeout: timedelta | None = None,
+        by_index: bool = False,
+        durable: bool = True,
     ) -> AsyncIterator[Transaction]:
         """Runs the body in one transaction: commits at its end, rolls back if it raises.
 
         `statement_timeout` bounds each statement. `by_index` is for tables that are empty at one moment and huge at the
-        next: a plan that was made and kept while there was nothing to read would scan and sort all of it.
+        next: a plan that was made and kept while there was nothing to read would scan and sort all of it. What is not
+        `durable` commits without waiting for the disk: a crash of the server may undo the last of such transactions.
 
         Raises `DatabaseUnavailable`, `TransactionConflict`, `DeadlineExceeded`; other errors of PostgreSQL, like those
         of constraints, pass through.
@@ -194,7 +201,7 @@ class Database:
         tx = Transaction(conn, self._events)
         try:
             with _translated():
-                await conn.execute(_begin(scope, statement_timeout, by_index))
+                await conn.execute(_begin(scope, statement_timeout, by_index, durable))
                 try:
                     yield tx
                     if tx.pending:
@@ -247,7 +254,7 @@ async def _nothing_to_reset(_: object) -> None:
     """Saves the round trip of the pool's own reset: transactions leave nothing in the session."""
 
 
-def _begin(scope: Scope, timeout: timedelta | None, by_index: bool) -> str:
+def _begin(scope: Scope, timeout: timedelta | None, by_index: bool = False, durable: bool = True) -> str:
     """BEGIN and the settings of the transaction as one string, which the server takes in one round trip.
 
     Such a string takes no parameters. What is put into it is a UUID, a number or
@@ -259,7 +266,7 @@ def _begin(scope: Scope, timeout: timedelta | None, by_index: bool) -> str:
         opening += "; SET LOCAL preceptor.trace = '" + span.trace_id + "'"
     if timeout is not None:
         opening += "; SET LOCAL statement_timeout = " + str(max(1, int(timeout.total_seconds() * 1000)))
-    return opening + _BY_INDEX if by_index else opening
+    return opening + (_BY_INDEX if by_index else "") + ("" if durable else _NOT_DURABLE)
 
 
 async def _commit(conn: Connection) -> None:

@@ -9,6 +9,7 @@ is dropped from the batch.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ R = TypeVar("R")
 _log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.25
+# How long the first record of a batch waits for others: a transaction costs much more than an event in it.
+_GATHER_SECONDS = 0.005
+# Between two commits of offsets: each is a write at the broker. What a crash repeats meanwhile, the inbox drops.
+_COMMIT_SECONDS = 0.25
 _HOLD_POLL_SECONDS = 1.0
 _LONGEST_HOLD = 30.0
 
@@ -81,7 +86,8 @@ class Consumer(Generic[C]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kafka-consumer")
         self._client = kafka.Consumer({**settings, "on_commit": self._on_commit}, logger=kafka_log)
         self._finished: dict[Partition, int] = {}
-        self._commit_failed = False
+        self._uncommitted = False
+        self._committed_at = 0.0
         self._lost: set[Partition] = set()
         self.assigned = False
         """Whether the group has given this consumer partitions: a condition of readiness."""
@@ -143,13 +149,12 @@ class Consumer(Generic[C]):
         self._client.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _fetch(self) -> list[Record]:
-        """A batch: waits for the first record only, then takes what is there. `consume` alone would wait for all."""
+        """A batch: waits for the first record, then a moment for others. `consume` alone would wait for all."""
         first = self._client.poll(_POLL_SECONDS)
         if first is None:
-            if self._commit_failed:
-                self._commit_again()
+            self._commit_finished()
             return []
-        return self._kept(self._records([first, *self._client.consume(self._batch - 1, 0)]))
+        return self._kept(self._records([first, *self._client.consume(self._batch - 1, _GATHER_SECONDS)]))
 
     def _poll_paused(self, held: Sequence[Record], seconds: float) -> list[Record]:
         """Keeps the membership alive; a partition that came new may give a record before it is paused as well."""
@@ -171,22 +176,24 @@ class Consumer(Generic[C]):
         return Record(topic[len(self._prefix) :], partition, offset, message.key(), message.value(), headers)
 
     def _commit(self, done: Sequence[Record]) -> None:
-        """Commits without waiting: what a crash loses of it, the inbox drops."""
-        offsets = {(record.topic, record.partition): record.offset + 1 for record in done}
-        self._finished.update(offsets)
-        if offsets:
-            self._client.commit(offsets=self._positions(offsets), asynchronous=True)
+        """Notes what is done, and commits it when the last commit is some time ago."""
+        self._finished.update({(record.topic, record.partition): record.offset + 1 for record in done})
+        self._uncommitted = self._uncommitted or bool(done)
+        if time.monotonic() - self._committed_at >= _COMMIT_SECONDS:
+            self._commit_finished()
 
-    def _commit_again(self) -> None:
-        """Where nothing comes any more, no later commit would make up for one that failed."""
-        self._commit_failed = False
-        if self._finished:
+    def _commit_finished(self) -> None:
+        """Commits without waiting, if there is anything new: what a crash loses of it, the inbox drops."""
+        if self._uncommitted and self._finished:
             self._client.commit(offsets=self._positions(self._finished), asynchronous=True)
+            self._committed_at = time.monotonic()
+        self._uncommitted = False
 
     def _on_commit(self, error: kafka.KafkaError | None, _: list[TopicPartition]) -> None:
+        """Has a failed commit made again: where nothing comes any more, no later one would make up for it."""
         if error is not None:
             _log.info("offsets not committed", code=error.name())
-            self._commit_failed = True
+            self._uncommitted = True
 
     def _positions(self, offsets: Mapping[Partition, int]) -> list[TopicPartition]:
         return [TopicPartition(self._prefix + topic, number, at) for (topic, number), at in offsets.items()]

@@ -91,6 +91,7 @@ class Relay:
         """Publishes until `stop` is set; the round that is running then is finished."""
         idle, trouble = _BUSY_SECONDS, Backoff(0.1, 5.0)
         while not stop.is_set():
+            woken = self._woken.is_set()
             self._woken.clear()
             try:
                 moved = await self.round()
@@ -99,7 +100,9 @@ class Relay:
                 await pause(trouble.next(), stop)
                 continue
             trouble.reset()
-            idle = _BUSY_SECONDS if moved else min(idle * 2, _IDLE_SECONDS)
+            if not woken:
+                # Rows that no wake-up told of come from other processes, which must be looked for.
+                idle = _BUSY_SECONDS if moved else min(idle * 2, _IDLE_SECONDS)
             if moved < self._batch // 2:
                 await pause(idle, self._woken, stop)
 
@@ -108,7 +111,8 @@ class Relay:
 
         Raises `NotPublished` if any row did not go out; those that did, up to it in its lane, are gone all the same.
         """
-        async with self._database.transaction(Scope.service(), by_index=True) as tx:
+        # A delete that a crash of the server undoes repeats events in their order, as a crash before it would have.
+        async with self._database.transaction(Scope.service(), by_index=True, durable=False) as tx:
             lanes = await self._lock_lanes(tx)
             rows = await _read(tx, lanes, self._batch // len(lanes)) if lanes else []
             faults = await self._publish(rows) if rows else {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from preceptor.tasking.v1 import batch_pb2
 
@@ -22,16 +24,33 @@ from services.tasking.usecases.upload_batch import NewTask, Stored, Target, find
 _MOST_ERRORS = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A chunk after the look at each of its rows."""
+
+    sequence: int
+    tasks: list[NewTask]
+    errors: list[batch_pb2.RowError]
+
+
 async def upload_batch(
     call: Call[Context], requests: AsyncIterator[batch_pb2.UploadBatchRequest]
 ) -> batch_pb2.UploadBatchResponse:
-    """Takes a header and chunks; a chunk is durable before the next one is read."""
+    """Takes a header and chunks. While a chunk is being stored the next one is read and checked, none beyond it."""
     target = await _target(call, requests)
     response = batch_pb2.UploadBatchResponse()
-    async for request in requests:
-        if not request.HasField("chunk"):
-            raise HeaderMissing(field="header")
-        await _store(call, target, request.chunk, response)
+    storing: asyncio.Future[None] = asyncio.ensure_future(asyncio.sleep(0))
+    try:
+        async for request in requests:
+            if not request.HasField("chunk"):
+                raise HeaderMissing(field="header")
+            checked = _check(request.chunk, target)
+            await storing
+            storing = asyncio.ensure_future(_store(call, target, checked, response))
+        await storing
+    finally:
+        # Whatever is wrong with a chunk, the one before it is kept.
+        await asyncio.gather(storing, return_exceptions=True)
     row = await call.database.run(call.caller.scope, lambda tx: get_batch(tx, target.batch_id))
     response.batch.CopyFrom(to_batch(row))
     return response
@@ -49,23 +68,25 @@ async def _target(call: Call[Context], requests: AsyncIterator[batch_pb2.UploadB
     )
 
 
-async def _store(
-    call: Call[Context], target: Target, chunk: batch_pb2.UploadChunk, response: batch_pb2.UploadBatchResponse
-) -> None:
-    """Stores the well-formed tasks of a chunk and adds what became of each to the response."""
-    tasks: list[NewTask] = []
-    errors: list[batch_pb2.RowError] = []
+def _check(chunk: batch_pb2.UploadChunk, target: Target) -> Checked:
+    """Parts the well-formed tasks of a chunk from the others."""
+    checked = Checked(chunk.sequence, [], [])
     for place, task in enumerate(chunk.tasks):
         error = _error(task, target.task_type)
         if error is None:
-            tasks.append(_new_task(place, task))
+            checked.tasks.append(_new_task(place, task))
         else:
-            errors.append(_placed(error, chunk.sequence, place, task.item_key))
+            checked.errors.append(_placed(error, chunk.sequence, place, task.item_key))
+    return checked
+
+
+async def _store(call: Call[Context], target: Target, chunk: Checked, response: batch_pb2.UploadBatchResponse) -> None:
+    """Stores the well-formed tasks of a chunk and adds what became of each to the response."""
     stored = await call.database.run(
-        call.caller.scope, lambda tx: store_chunk(tx, target.batch_id, chunk.sequence, tasks)
+        call.caller.scope, lambda tx: store_chunk(tx, target.batch_id, chunk.sequence, chunk.tasks)
     )
-    errors += [_placed(_CONFLICT, chunk.sequence, task.place, task.item_key) for task in stored.conflicts]
-    _add(response, stored, errors)
+    conflicts = [_placed(_CONFLICT, chunk.sequence, task.place, task.item_key) for task in stored.conflicts]
+    _add(response, stored, chunk.errors + conflicts)
 
 
 _CONFLICT = batch_pb2.RowError(
