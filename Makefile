@@ -36,8 +36,9 @@ test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and
 faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job under faults, 5; ARGS: more for pytest)
 	@FAULTS=long SEEDS=$(or $(SEEDS),5) exec $(BIN)/pytest tests/faults $(ARGS)
 
-bench: $(PROTO) ## The benchmarks, each beside its limit (ARGS: some of them by name, --rounds, --seconds)
-	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+bench: $(PROTO) ## The benchmarks, each beside its limit (ARGS: names, --rounds, --seconds; DATASETS: of real answers)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+	@exec $(BIN)/pytest -q -s tests/benchmarks/test_scoring.py
 
 check: lint types contracts manifests ## Lint, types, contracts and Kubernetes manifests
 
