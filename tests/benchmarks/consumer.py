@@ -37,7 +37,6 @@ Reactions = Mapping[type[Message], Reaction[Any]]
 async def run(rig: Rig, step: Step) -> Sequence[Figure]:
     """Events a second, from the first one that came to the last one committed."""
     events = max(_BATCH, int(rig.seconds * _EVENTS_A_SECOND))
-    await rig.make_topics()
     topic = await _publish(rig, events)
     async with rig.database("scoring", SERVICE.migrations) as (url, database):
         groups, rounds = count(), iter(step.through(range(rig.rounds)))

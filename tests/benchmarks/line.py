@@ -115,7 +115,6 @@ class Line:
 @asynccontextmanager
 async def start_line(rig: Rig, tasks: int, experts: int) -> AsyncIterator[Line]:
     """Starts the processes, each role by itself, and opens a funded batch of so many tasks at redundancy 1."""
-    await rig.make_topics()
     async with AsyncExitStack() as stack:
         modules = {"tasking": tasking, "scoring": scoring, "payouts": payouts}
         opened = {

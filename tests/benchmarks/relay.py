@@ -31,7 +31,6 @@ INSERT INTO outbox (lane, topic, key, event_id, type, payload, headers) SELECT *
 async def run(rig: Rig, step: Step) -> Sequence[Figure]:
     """Events a second."""
     events = max(_BATCH, int(rig.seconds * _EVENTS_A_SECOND))
-    await rig.make_topics()
     async with rig.database("tasking", SERVICE.migrations) as (url, database), rig.administrator(url) as administrator:
         await _stash(database, administrator, events)
         publisher = KafkaPublisher(producer_settings(rig.backends.kafka_bootstrap), rig.prefix)

@@ -149,5 +149,7 @@ async def start_rig(home: Path, rounds: int, seconds: float) -> AsyncIterator[Ri
         secrets.folder.mkdir(parents=True, exist_ok=True)
         keys = ("generate-keys", "--private", str(secrets.signing_keys), "--public", str(secrets.jwks))
         await run_command(supervisor, "identity", {}, *keys)
-        yield Rig(backends, supervisor, secrets, databases, postgres.process, kafka.process, rounds, seconds)
+        rig = Rig(backends, supervisor, secrets, databases, postgres.process, kafka.process, rounds, seconds)
+        await rig.make_topics()
+        yield rig
         await databases.drop_templates()
