@@ -31,7 +31,7 @@ run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit a
 	@exec $(BIN)/python -m deploy.local
 
 test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
-	@exec $(BIN)/pytest $(ARGS)
+	@exec $(BIN)/pytest --ignore=tests/benchmarks $(ARGS)
 
 faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job under faults, 5; ARGS: more for pytest)
 	@FAULTS=long SEEDS=$(or $(SEEDS),5) exec $(BIN)/pytest tests/faults $(ARGS)

@@ -12,7 +12,14 @@ import pytest
 import pytest_asyncio
 
 from chassis.db import Database
-from chassis.migrate import MigrationChanged, MigrationMisnamed, RoleTooPowerful, migrate, schema_is_current
+from chassis.migrate import (
+    CHASSIS_MIGRATIONS,
+    MigrationChanged,
+    MigrationMisnamed,
+    RoleTooPowerful,
+    migrate,
+    schema_is_current,
+)
 from tests.support.databases import PASSWORD, Databases
 
 TABLE = "CREATE TABLE thing (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, what text);"
@@ -37,11 +44,14 @@ def url_of(databases: Databases, name: str) -> str:
     return databases.app_url(name, name)
 
 
+CHASSIS = sorted(file.name for file in CHASSIS_MIGRATIONS.glob("*.sql"))
+
+
 async def test_database_and_role_are_made_and_each_file_is_applied_once(
     databases: Databases, name: str, tmp_path: Path
 ) -> None:
     (tmp_path / "0001_thing.sql").write_text(TABLE)
-    assert await run(databases, name, tmp_path) == ["0001_chassis.sql", "0001_thing.sql"]
+    assert await run(databases, name, tmp_path) == [*CHASSIS, "0001_thing.sql"]
     (tmp_path / "0002_more.sql").write_text("ALTER TABLE thing ADD COLUMN more text;")
     assert await run(databases, name, tmp_path) == ["0002_more.sql"]
     assert await run(databases, name, tmp_path) == []
@@ -50,7 +60,7 @@ async def test_database_and_role_are_made_and_each_file_is_applied_once(
 async def test_several_at_once_apply_each_file_once(databases: Databases, name: str, tmp_path: Path) -> None:
     (tmp_path / "0001_thing.sql").write_text(TABLE)
     done = await asyncio.gather(*(run(databases, name, tmp_path) for _ in range(4)))
-    assert sorted(done, key=len) == [[], [], [], ["0001_chassis.sql", "0001_thing.sql"]]
+    assert sorted(done, key=len) == [[], [], [], [*CHASSIS, "0001_thing.sql"]]
 
 
 async def test_the_role_reads_and_writes_rows_and_defines_nothing(
