@@ -17,6 +17,9 @@ CLIENT_READY := $(CLIENT)/dist/index.js
 NPM := npm ci --ignore-scripts --no-audit --no-fund --silent --prefix
 export UV_PYTHON_DOWNLOADS := never
 
+# A minute of starting and killing eight processes: `make faults` runs it, so that `make test` stays under six.
+WHOLE_JOB := tests/faults/test_whole_job_under_faults.py
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test faults bench check lint types contracts manifests proto images web web-client clean
@@ -31,7 +34,7 @@ run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit a
 	@exec $(BIN)/python -m deploy.local
 
 test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
-	@exec $(BIN)/pytest --ignore=tests/benchmarks $(ARGS)
+	@exec $(BIN)/pytest --ignore=tests/benchmarks --ignore=$(WHOLE_JOB) $(ARGS)
 
 faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job under faults, 5; ARGS: more for pytest)
 	@FAULTS=long SEEDS=$(or $(SEEDS),5) exec $(BIN)/pytest tests/faults $(ARGS)
