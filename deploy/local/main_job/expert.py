@@ -119,17 +119,26 @@ async def set_instrument(expert: Expert) -> None:
     await earnings.SetInstrument(request, metadata=await expert.session.auth())
 
 
+async def claim(expert: Expert) -> work_pb2.Lease | None:
+    """The lease that the expert holds or gets, if there is any; the reply goes into the expert's log."""
+    stub = work_pb2_grpc.WorkServiceStub(expert.session.channel("tasking"))
+    request = work_pb2.ClaimTaskRequest(request_id=str(uuid4()))
+    reply = await stub.ClaimTask(request, metadata=await expert.session.auth())
+    if not reply.HasField("lease"):
+        return None
+    lease = reply.lease
+    expert.claims.append(ClaimReply(expert.name, lease.task, lease.slot, lease.fencing_token))
+    return lease
+
+
 async def work_until(expert: Expert, known: Known, done: asyncio.Event) -> None:
     """Claims and answers whatever the expert qualifies for, until `done` is set."""
     stub = work_pb2_grpc.WorkServiceStub(expert.session.channel("tasking"))
     while not done.is_set():
-        request = work_pb2.ClaimTaskRequest(request_id=str(uuid4()))
-        reply = await stub.ClaimTask(request, metadata=await expert.session.auth())
-        if not reply.HasField("lease"):
-            await asyncio.sleep(min(0.25, reply.retry_after.ToTimedelta().total_seconds()))
+        lease = await claim(expert)
+        if lease is None:
+            await asyncio.sleep(0.25)
             continue
-        lease = reply.lease
-        expert.claims.append(ClaimReply(expert.name, lease.task, lease.slot, lease.fencing_token))
         await _serve(expert, stub, lease, known[lease.payload.SerializeToString(deterministic=True)])
 
 
@@ -138,7 +147,7 @@ async def _serve(
 ) -> None:
     """Works on a lease as the person's habit is: once each, a lapse and a late hand-in."""
     habit, first = expert.person.habit, expert.lapsed == 0
-    if first and habit in (Habit.LAPSING, Habit.LATE):
+    if first and (habit is Habit.LATE or (habit is Habit.LAPSING and expert.given)):
         expert.lapsed += 1
         left = lease.expire_time.ToDatetime(tzinfo=UTC) - datetime.now(UTC)
         await asyncio.sleep(left.total_seconds() + 0.3)

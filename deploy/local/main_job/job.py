@@ -13,7 +13,7 @@ from clients.session import Session
 from deploy.local.examples import Example, read_examples
 from deploy.local.main_job import bus, staff, vendor
 from deploy.local.main_job.accuracy import measure
-from deploy.local.main_job.expert import Expert, balance, earnings_of, register, set_instrument, work_until
+from deploy.local.main_job.expert import Expert, balance, claim, earnings_of, register, set_instrument, work_until
 from deploy.local.main_job.outcome import Outcome, Progress
 from deploy.local.main_job.people import Person, claims_of, thirty_people
 from deploy.local.main_job.reviewer import review_until
@@ -116,6 +116,8 @@ async def _work(
         progress.batches(outcome.batches)
         return all(batch.state == batch_pb2.BATCH_STATE_COMPLETED for batch in outcome.batches) or None
 
+    # Everybody holds a first task before anybody has a second, so that there is work for all.
+    await asyncio.gather(*(claim(expert) for expert in outcome.experts))
     async with asyncio.TaskGroup() as group:
         reviewing = group.create_task(review_until(people.quality, done))
         for expert in outcome.experts:
