@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
 from chassis.rpc.table import read
 from chassis.service import Service
+from chassis.timers import Timer
 from services.scoring.api import consensus
 from services.scoring.context import Context, make_context
 from services.scoring.reactions import on_answer_submitted
+from services.scoring.usecases import fit_projects
 from services.scoring.usecases.trace_task import trace_task
+
+
+def _fit_interval(context: Context) -> timedelta:
+    return context.settings.fit_interval
+
 
 SERVICE: Service[Context] = Service(
     name="scoring",
@@ -22,6 +30,9 @@ SERVICE: Service[Context] = Service(
             "GetConsensus": read(consensus.get_consensus),
         },
     },
+    timers=[
+        Timer("fit-projects", _fit_interval, fit_projects.tick),
+    ],
     trace=trace_task,
     reactions={
         AnswerSubmitted: on_answer_submitted.react,

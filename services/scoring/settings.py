@@ -1,11 +1,18 @@
-"""Scoring's own settings: none yet. What it assumes is in `domain.reliability` and is the same everywhere."""
+"""Scoring's own settings. What it assumes of raters and classes is no setting: `aggregation.configuration`."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.settings import Duration
 
 
 class ScoringSettings(BaseSettings):
-    """Refuses every variable that begins with ``SCORING_``, as none has a meaning."""
+    """How often it looks for what is due."""
 
     model_config = SettingsConfigDict(env_prefix="SCORING_", extra="forbid", frozen=True)
+
+    fit_interval: Duration = Field(timedelta(seconds=1), description="Between two looks for projects to be fitted.")

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from deploy.local.paths import LOCAL
-from tests.benchmarks import answers, calls, consumer, relay, report, upload
+from tests.benchmarks import answers, calls, consumer, relay, report, scoring_live, upload
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.progress import Step
 from tests.benchmarks.rig import Rig, start_rig
@@ -26,6 +26,7 @@ _BENCHMARKS: Mapping[str, Callable[[Rig, Step], Awaitable[Sequence[Figure]]]] = 
     "upload": upload.run,
     "relay": relay.run,
     "consumer": consumer.run,
+    "scoring": scoring_live.run,
     "answers": answers.run,
 }
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
 from chassis.errors import InvalidArgument
-from services.scoring.domain.consensus import Consensus, Finding
+from services.scoring.domain.consensus import Finding
 from services.scoring.domain.votes import Ballot
 
 
@@ -37,8 +37,8 @@ class Aggregator:
     """The words of a question's labels, by number."""
     read: Callable[[Answer, Sequence[Question]], list[Stated]]
     """Reads an answer: what it says to each question, in their order. Raises `AnswerMisfit`."""
-    aggregate: Callable[[Question, Sequence[Ballot]], Consensus]
-    """Finds the consensus of at least one ballot on a question."""
+    at_a_draw: Callable[[Question, Sequence[int], Sequence[Ballot]], int]
+    """Which of the labels of a question is told that lead together, given at least one ballot."""
     result: Callable[[Sequence[Question], Sequence[Finding]], Result]
     """Tells what is found of each question as the result of the task type."""
     right: Callable[[Question, int, int], bool] = lambda _, said, known: said == known

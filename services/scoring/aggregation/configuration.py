@@ -8,6 +8,7 @@ without the set that it measures.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,20 @@ class Configuration:
     raters are told apart by then."""
     settled: float = 1e-5
     """A fit ends when the posteriors moved by less than this, mean over tasks."""
-    refresh: int = 1
-    """How many tasks a live step scores besides each task that it got answers for."""
     growth: float = 0.1
-    """A project is scored anew as a whole when its answers have grown by this share since: eleven fits in all, by then,
-    for each answer."""
+    """A pool is fitted as a whole when its votes have grown by this share since: eleven fits in all, by then, for each
+    vote."""
     cells: int = 1 << 26
     """The largest table (raters x labels x subtypes) that is held: beyond, the one-coin model stands in."""
+
+    @property
+    def members(self) -> tuple[Member, Member]:
+        """The models with confusion matrices, in the order of the mixture."""
+        return self.crowd, self.subtype
+
+    def fit_at(self, votes: int) -> int:
+        """So many votes call for another fit of a pool that was fitted with `votes`."""
+        return max(ceil((1 + self.growth) * votes), votes + 1)
 
     def sweeps_of(self, votes: int) -> int:
         """How many sweeps a fit of so many votes may take."""

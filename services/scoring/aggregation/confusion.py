@@ -14,36 +14,44 @@ from numpy.typing import NDArray
 
 from services.scoring.aggregation.configuration import Configuration, Member
 from services.scoring.aggregation.crowd import Crowd, Floats, tally
+from services.scoring.aggregation.prior import Prior
 from services.scoring.aggregation.sweeps import compiled, digamma, sweep
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was learned: the posterior of each task, each rater's counts, and the subtypes' masses."""
+    """What was learned: the posterior of each task, each rater's counts, and the subtypes' masses.
+
+    `table` and `log_prior` are what the posterior was made by.
+    """
 
     posterior: NDArray[np.float32]
     counts: Floats
     mass: Floats
+    table: NDArray[np.float32]
+    log_prior: NDArray[np.float32]
 
 
-def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configuration) -> Fit:
-    """Fits the model to all answers at once."""
+def fit(
+    crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configuration, prior: Prior | None = None
+) -> Fit:
+    """Fits the model to all answers at once; `prior` is of the raters, fresh ones if there is none."""
     cells = crowd.classes * member.subtypes
     shares = answer_shares(crowd)
     posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
     counts, mass = first_guess(crowd, gold, member.subtypes)
     table = np.empty((crowd.workers, crowd.classes, cells), dtype=np.float32)
     for _ in range(config.sweeps_of(crowd.votes)):
-        prior = subtype_prior(mass, shares, member, config)
-        tabulate(counts, member, config, table)
+        log_prior = subtype_prior(mass, shares, member, config)
+        tabulate(counts, member, config, table, prior=prior)
         counts[:] = 0
         mass[:] = 0
         moved = sweep(
-            crowd.starts, crowd.worker, crowd.label, table, prior, gold, member.subtypes, counts, mass, posterior
+            crowd.starts, crowd.worker, crowd.label, table, log_prior, gold, member.subtypes, counts, mass, posterior
         )
         if moved < config.settled * crowd.tasks:
             break
-    return Fit(posterior, counts, mass)
+    return Fit(posterior, counts, mass, table, log_prior)
 
 
 def answer_shares(crowd: Crowd) -> Floats:
@@ -119,15 +127,29 @@ def _digammas(values: Floats) -> Floats:
     return np.vectorize(digamma, otypes=[np.float64])(values)  # type: ignore[no-any-return]
 
 
-def tabulate(counts: Floats, member: Member, config: Configuration, table: NDArray[np.float32]) -> None:
-    """Writes the raters' table from their counts."""
-    prior_rows = crowd_rows(counts, counts.shape[1]) if member.pooled else np.empty((0, 0))
-    write_table(counts, prior_rows, *member.shape, config.right, config.wrong, table)
+def tabulate(
+    counts: Floats,
+    member: Member,
+    config: Configuration,
+    table: NDArray[np.float32],
+    *,
+    prior: Prior | None = None,
+    crowd: Floats | None = None,
+) -> None:
+    """Writes the raters' table from their counts; `crowd` are the counts of all, where these are not all raters'."""
+    right, wrong = prior or Prior.fresh(len(counts), config)
+    prior_rows = np.empty((0, 0))
+    if member.pooled:
+        prior_rows = crowd_rows(counts.sum(axis=0) if crowd is None else crowd)
+    write_table(counts, prior_rows, *member.shape, right, wrong, table)
 
 
-def crowd_rows(counts: Floats, classes: int) -> Floats:
-    """The confusion matrix of the whole crowd, a class a row; a few pseudo-votes hold it to the diagonal."""
-    rows = counts.sum(axis=0).T + np.eye(classes) * classes + 1.0
+def crowd_rows(counts: Floats) -> Floats:
+    """The confusion matrix of the whole crowd, a class a row, from how often it named each label for each class.
+
+    A few pseudo-votes hold it to the diagonal.
+    """
+    rows = counts.T + np.eye(len(counts)) * len(counts) + 1.0
     return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
@@ -138,8 +160,8 @@ def write_table(
     subtypes: int,
     strength: float,
     doubt: float,
-    right: float,
-    wrong: float,
+    right: Floats,
+    wrong: Floats,
     table: NDArray[np.float32],
 ) -> None:
     """The expected log probabilities of each rater's labels: digamma of the Dirichlet's parameters, as in variational
@@ -149,13 +171,13 @@ def write_table(
     pooled = len(crowd_rows) > 0
     for j in range(workers):
         correct = 0.0
-        total = right + wrong
+        total = right[j] + wrong[j]
         for label in range(classes):
             for g in range(cells):
                 total += counts[j, label, g]
                 if g // subtypes == label:
                     correct += counts[j, label, g]
-        skill = (correct + right) / total
+        skill = (correct + right[j]) / total
         for g in range(cells):
             row = strength + classes * doubt
             for label in range(classes):

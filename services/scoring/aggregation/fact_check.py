@@ -16,9 +16,8 @@ from preceptor.work.v1.fact_check_pb2 import (
 )
 from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
-from services.scoring.aggregation import choice
 from services.scoring.aggregation.aggregator import Aggregator, AnswerMisfit, Stated
-from services.scoring.domain.consensus import Consensus, Finding
+from services.scoring.domain.consensus import Finding
 from services.scoring.domain.votes import Ballot
 
 # In the order of caution, which decides a draw: nothing is called true while as much speaks against it.
@@ -49,10 +48,9 @@ def read(answer: Answer, questions: Sequence[Question]) -> list[Stated]:
     return stated
 
 
-def aggregate(_: Question, ballots: Sequence[Ballot]) -> Consensus:
-    """The most probable verdict; at a draw the more cautious one."""
-    nats = choice.evidence(ballots, len(LABELS))
-    return choice.consensus(ballots, nats, choice.leaders(nats)[0])
+def at_a_draw(_: Question, leaders: Sequence[int], __: Sequence[Ballot]) -> int:
+    """The most cautious verdict."""
+    return leaders[0]
 
 
 def result(questions: Sequence[Question], findings: Sequence[Finding]) -> Result:
@@ -78,4 +76,4 @@ def _severity(ballots: Iterable[Ballot]) -> FactSeverity.ValueType:
     return FactSeverity.ValueType(stated[len(stated) // 2]) if stated else FACT_SEVERITY_UNSPECIFIED
 
 
-AGGREGATOR = Aggregator(labels, read, aggregate, result)
+AGGREGATOR = Aggregator(labels, read, at_a_draw, result)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from services.scoring.aggregation.configuration import Configuration
 from services.scoring.aggregation.confusion import answer_shares
 from services.scoring.aggregation.crowd import Crowd, Floats, tally
+from services.scoring.aggregation.prior import Prior
 from services.scoring.aggregation.sweeps import sweep_one_coin
 
 
@@ -27,24 +28,27 @@ class Fit:
     total: Floats
 
 
-def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration) -> Fit:
-    """Fits the model to all answers at once."""
-    prior = np.log(answer_shares(crowd)).astype(np.float32)
+def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration, prior: Prior | None = None) -> Fit:
+    """Fits the model to all answers at once; `prior` is of the raters, fresh ones if there is none."""
+    of_class = np.log(answer_shares(crowd)).astype(np.float32)
     posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
     total = np.bincount(crowd.worker, minlength=crowd.workers).astype(np.float64)
     correct = _agreeing(crowd)
     for _ in range(config.sweeps_of(crowd.votes)):
-        weight = weights(correct, total, crowd.classes, config)
+        weight = weights(correct, total, crowd.classes, config, prior)
         correct[:] = 0
-        moved = sweep_one_coin(crowd.starts, crowd.worker, crowd.label, weight, prior, gold, correct, posterior)
+        moved = sweep_one_coin(crowd.starts, crowd.worker, crowd.label, weight, of_class, gold, correct, posterior)
         if moved < config.settled * crowd.tasks:
             break
     return Fit(posterior, correct, total)
 
 
-def weights(correct: Floats, total: Floats, classes: int, config: Configuration) -> NDArray[np.float32]:
+def weights(
+    correct: Floats, total: Floats, classes: int, config: Configuration, prior: Prior | None = None
+) -> NDArray[np.float32]:
     """The evidence of each rater's vote, in nats: log(q (K - 1) / (1 - q))."""
-    skill = (correct + config.right) / (total + config.right + config.wrong)
+    right, wrong = prior or Prior.fresh(len(total), config)
+    skill = (correct + right) / (total + right + wrong)
     return np.log(skill * (classes - 1) / (1 - skill)).astype(np.float32)
 
 

@@ -9,7 +9,7 @@ from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
 from services.scoring.aggregation import choice
 from services.scoring.aggregation.aggregator import Aggregator, AnswerMisfit, Stated
-from services.scoring.domain.consensus import Consensus, Finding
+from services.scoring.domain.consensus import Finding
 from services.scoring.domain.votes import Ballot
 
 LABELS = ("A", "TIE", "B")
@@ -32,15 +32,13 @@ def read(answer: Answer, questions: Sequence[Question]) -> list[Stated]:
     return [Stated(_side(preference), preference) for _ in questions]
 
 
-def aggregate(_: Question, ballots: Sequence[Ballot]) -> Consensus:
-    """The most probable side. At a draw, the leading side that the stated strengths lean to; in balance, a tie.
+def at_a_draw(_: Question, leaders: Sequence[int], ballots: Sequence[Ballot]) -> int:
+    """The leading side that the stated strengths lean to; in balance, a tie.
 
     So the outcome is the mirror image when A and B change places: no order of sides is preferred.
     """
-    nats = choice.evidence(ballots, len(LABELS))
-    leaders = choice.leaders(nats)
-    label = leaders[0] if len(leaders) == 1 else _at_a_draw(leaders, ballots)
-    return choice.consensus(ballots, nats, label)
+    side = _side(_total(ballots))
+    return side if side in leaders else TIE
 
 
 def result(_: Sequence[Question], findings: Sequence[Finding]) -> Result:
@@ -59,11 +57,6 @@ def result(_: Sequence[Question], findings: Sequence[Finding]) -> Result:
     return Result(pairwise_preference=preference)
 
 
-def _at_a_draw(leaders: Sequence[int], ballots: Sequence[Ballot]) -> int:
-    side = _side(_total(ballots))
-    return side if side in leaders else TIE
-
-
 def _side(preference: int) -> int:
     """The side of a preference: below 0 is A, above is B."""
     return TIE if preference == 0 else A if preference < 0 else B
@@ -73,4 +66,4 @@ def _total(ballots: Iterable[Ballot]) -> int:
     return sum(ballot.strength for ballot in ballots)
 
 
-AGGREGATOR = Aggregator(labels, read, aggregate, result)
+AGGREGATOR = Aggregator(labels, read, at_a_draw, result)

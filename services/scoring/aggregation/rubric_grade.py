@@ -19,9 +19,8 @@ from preceptor.work.v1.rubric_grade_pb2 import (
 )
 from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
-from services.scoring.aggregation import choice
 from services.scoring.aggregation.aggregator import Aggregator, AnswerMisfit, Stated
-from services.scoring.domain.consensus import Consensus, Finding
+from services.scoring.domain.consensus import Finding
 from services.scoring.domain.rubric import Grade, total
 from services.scoring.domain.votes import Ballot
 
@@ -51,15 +50,12 @@ def _stated(question: Question, grade: CriterionGrade | None) -> Stated:
     raise AnswerMisfit(field="answer.rubric_grade.grades", question=question.id)
 
 
-def aggregate(question: Question, ballots: Sequence[Ballot]) -> Consensus:
-    """The most probable label. At a draw a level before "not applicable", and of levels the one nearest to the mean of
-    the votes; of two alike near ones the lower, as a grade should not promise more than it has shown.
+def at_a_draw(question: Question, leaders: Sequence[int], ballots: Sequence[Ballot]) -> int:
+    """A level before "not applicable", and of levels the one nearest to the mean of the votes; of two alike near ones
+    the lower, as a grade should not promise more than it has shown.
     """
-    nats = choice.evidence(ballots, len(labels(question)))
-    leaders = choice.leaders(nats)
     levels = [label for label in leaders if label < len(question.levels)]
-    label = _nearest(levels, question, ballots) if levels else leaders[0]
-    return choice.consensus(ballots, nats, label)
+    return _nearest(levels, question, ballots) if levels else leaders[0]
 
 
 def _nearest(leaders: Sequence[int], question: Question, ballots: Sequence[Ballot]) -> int:
@@ -113,4 +109,4 @@ def right(question: Question, said: int, known: int) -> bool:
     return said == known or (on_scale and len(question.levels) >= FINE and abs(said - known) == 1)
 
 
-AGGREGATOR = Aggregator(labels, read, aggregate, result, right)
+AGGREGATOR = Aggregator(labels, read, at_a_draw, result, right)

@@ -167,60 +167,56 @@ def sweep_one_coin(
 
 @compiled
 def revise(
-    tasks: Ints,
+    item: Ints,
     starts: Ints,
     counted: Ints,
-    filled: Ints,
     worker: NDArray[np.int32],
     label: NDArray[np.int32],
     table: NDArray[np.float32],
     prior: NDArray[np.float32],
-    gold: NDArray[np.int32],
     groups: int,
     counts: Floats,
     mass: Floats,
     held: NDArray[np.float32],
 ) -> None:
-    """One incremental step for some tasks (Neal and Hinton 1998): what they held in the counts gives way.
+    """One incremental step for some items (Neal and Hinton 1998): what they held in the counts gives way.
 
-    Of a task's votes from `starts[t]`, the first `counted[t]` are in the counts with the weights `held[t]`, and
-    `filled[t]` have come.
+    The votes of `item[n]` lie from `starts[n]` to `starts[n + 1]`; the first `counted[n]` of them are in the counts
+    with the weights `held[item[n]]`, which are all 0 for an item that was never scored.
     """
     cells = len(prior)
     scores = np.empty(cells, dtype=np.float32)
-    for t in tasks:
-        begin = starts[t]
-        expect(begin, begin + filled[t], worker, label, table, prior, gold[t], groups, scores)
-        for i in range(begin, begin + filled[t]):
+    for n in range(len(item)):
+        t = item[n]
+        expect(starts[n], starts[n + 1], worker, label, table, prior, -1, groups, scores)
+        for i in range(starts[n], starts[n + 1]):
             into = counts[worker[i], label[i]]
-            known = i < begin + counted[t]
+            known = i < starts[n] + counted[n]
             for g in range(cells):
                 into[g] += scores[g] - (held[t, g] if known else np.float32(0.0))
         for g in range(cells):
-            mass[g] += scores[g] - (held[t, g] if counted[t] > 0 else np.float32(0.0))
+            mass[g] += scores[g] - held[t, g]
             held[t, g] = scores[g]
 
 
 @compiled
 def revise_one_coin(
-    tasks: Ints,
+    item: Ints,
     starts: Ints,
     counted: Ints,
-    filled: Ints,
     worker: NDArray[np.int32],
     label: NDArray[np.int32],
     weight: NDArray[np.float32],
     prior: NDArray[np.float32],
-    gold: NDArray[np.int32],
     correct: Floats,
     held: NDArray[np.float32],
 ) -> None:
     """The incremental step of the one-coin model; as `revise`."""
     scores = np.empty(len(prior), dtype=np.float32)
-    for t in tasks:
-        begin = starts[t]
-        expect_one_coin(begin, begin + filled[t], worker, label, weight, prior, gold[t], scores)
-        for i in range(begin, begin + filled[t]):
-            old = held[t, label[i]] if i < begin + counted[t] else np.float32(0.0)
+    for n in range(len(item)):
+        t = item[n]
+        expect_one_coin(starts[n], starts[n + 1], worker, label, weight, prior, -1, scores)
+        for i in range(starts[n], starts[n + 1]):
+            old = held[t, label[i]] if i < starts[n] + counted[n] else np.float32(0.0)
             correct[worker[i]] += scores[label[i]] - old
         held[t] = scores

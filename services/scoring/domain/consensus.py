@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from math import inf, log
+from typing import NamedTuple
 from uuid import UUID
 
 from services.scoring.domain.votes import Ballot
 
 
-@dataclass(frozen=True, slots=True)
-class Consensus:
+class Consensus(NamedTuple):
     """A label with what speaks for it."""
 
     label: int
     """The label chosen: the most probable one."""
     probabilities: tuple[float, ...]
-    """The posterior of each label; they sum to 1."""
-    lead: float
-    """The evidence between the most probable label and the next, in nats; 0 at a draw."""
-    votes: int
-    """The number of votes it stands on."""
+    """The calibrated posterior of each label; they sum to 1."""
+    worth: float
+    """How much more probably it were right per further answer, as far as more may come; 0 if it is settled."""
     unanimous: bool
     """Whether all votes name the same label."""
 
@@ -29,9 +27,14 @@ class Consensus:
         """The probability that the chosen label is right."""
         return self.probabilities[self.label]
 
+    @property
+    def lead(self) -> float:
+        """The evidence between the most probable label and the next, in nats; 0 at a draw."""
+        second, first = sorted(self.probabilities)[-2:]
+        return log(first / second) if second > 0 else inf
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+
+class Finding(NamedTuple):
     """What is known of one question after the votes so far."""
 
     consensus: Consensus | None
@@ -50,3 +53,8 @@ class Finding:
     def confidence(self) -> float:
         """The probability that the chosen label is right; 0 where there is none."""
         return self.consensus.confidence if self.consensus else 0.0
+
+    @property
+    def label(self) -> int | None:
+        """The label found, if there is one."""
+        return self.consensus.label if self.consensus else None

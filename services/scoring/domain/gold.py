@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.scoring.domain.judging import WHOLE, Judgement, Proposal
-from services.scoring.domain.reliability import Record
+from services.scoring.domain.skill import Record
 
 GOLD_FAILED = "GOLD_FAILED"
 """The ground of the closed list for an answer that misses most of what is known."""

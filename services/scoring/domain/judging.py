@@ -8,9 +8,9 @@ person decides.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import groupby
+from typing import NamedTuple
 from uuid import UUID
 
 from services.scoring.domain.consensus import Finding
@@ -32,8 +32,7 @@ class Proposal(IntEnum):
     REJECT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """A proposal for one answer, with the share of its price in basis points and what less than all stands on."""
 
     answer_id: UUID
@@ -49,6 +48,9 @@ def judge(votes: Iterable[Vote], findings: Sequence[Finding], names: Sequence[st
     Accepts in full, but for an answer that says "cannot assess" to more than half of the questions while at least
     `OTHERS` experts assessed each of these: then the share of the rest is proposed. `names` are those of the questions.
     """
+    votes = list(votes)
+    if all(vote.label is not None for vote in votes):
+        return [Judgement(answer_id, Proposal.ACCEPT, WHOLE) for answer_id in sorted({v.answer_id for v in votes})]
     by_answer = groupby(sorted(votes, key=lambda vote: vote.key), key=lambda vote: vote.answer_id)
     return [_judge(answer_id, list(cast), findings, names) for answer_id, cast in by_answer]
 

@@ -1,36 +1,14 @@
-"""Scores one task: from its votes to findings, verdict, judgements, and what its raters' records gain."""
+"""Scores one task: from its votes and what is found of its questions to verdict and judgements."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
-from services.scoring.domain.consensus import Consensus, Finding
+from services.scoring.domain.consensus import Finding
 from services.scoring.domain.judging import Judgement, judge
-from services.scoring.domain.reliability import Record, reliability, weight
-from services.scoring.domain.stopping import Redundancy, Verdict, answers_wanted, verdict
-from services.scoring.domain.votes import (
-    Ballot,
-    Vote,
-    VoteKey,
-    credit,
-    record_changes,
-    records_elsewhere,
-    standing,
-)
-
-Aggregate = Callable[[Sequence[Ballot]], Consensus]
-"""How at least one ballot on a question becomes a consensus."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question of a task: its name, how many labels it has, and how its ballots become a consensus."""
-
-    name: str
-    classes: int
-    aggregate: Aggregate
+from services.scoring.domain.stopping import Outcome, Redundancy, Verdict, outcome
+from services.scoring.domain.votes import Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +17,15 @@ class Scoring:
 
     findings: tuple[Finding, ...]
     """One for each question, in their order."""
-    verdict: Verdict
+    outcome: Outcome
     seen: int
-    wanted: int
-    credits: Mapping[VoteKey, float]
-    """How far each standing vote of a closed task counts as correct; empty while more are wanted."""
-    record_changes: Mapping[UUID, Record]
-    """What to add to the records of the experts."""
     judgements: Sequence[Judgement]
     """One for every answer seen; none while more are wanted."""
+
+    @property
+    def final(self) -> bool:
+        """Whether no more answers are asked for."""
+        return self.outcome.verdict is not Verdict.MORE_WANTED
 
     @property
     def confidence(self) -> float:
@@ -59,47 +37,19 @@ class Scoring:
         return min(finding.confidence for finding in self.findings)
 
 
-def score(votes: Sequence[Vote], redundancy: Redundancy, *, closed: bool, asked: Sequence[Asked]) -> Scoring:
-    """Scores a task that has at least one answer; the order of votes does not matter."""
-    valid, records = standing(votes), records_elsewhere(votes)
-    seen, stand = (len({vote.answer_id for vote in some}) for some in (votes, valid))
-    findings = tuple(
-        _find(question, [vote for vote in valid if vote.question == place], records)
-        for place, question in enumerate(asked)
-    )
-    outcome = verdict(findings, stand, redundancy, closed=closed)
-    final = outcome is not Verdict.MORE_WANTED
-    earned = _credits(valid, findings) if final else {}
-    return Scoring(
-        findings=findings,
-        verdict=outcome,
-        seen=seen,
-        wanted=answers_wanted(outcome, seen, stand, findings, redundancy),
-        credits=earned,
-        record_changes=record_changes(votes, earned),
-        judgements=judge(votes, findings, [question.name for question in asked]) if final else [],
-    )
-
-
-def _find(asked: Asked, votes: Sequence[Vote], records: Mapping[UUID, Record]) -> Finding:
-    """What the standing votes on one question say."""
-    ballots = {
-        vote.answer_id: Ballot(vote.label, vote.strength, _evidence(records[vote.expert_id], asked.classes))
-        for vote in votes
-        if vote.label is not None
-    }
-    consensus = asked.aggregate(list(ballots.values())) if ballots else None
-    return Finding(consensus, ballots, abstained=len(votes) - len(ballots))
-
-
-def _evidence(record: Record, classes: int) -> float:
-    return weight(reliability(record, classes), classes)
-
-
-def _credits(votes: Sequence[Vote], findings: Sequence[Finding]) -> dict[VoteKey, float]:
-    """What each standing vote earns. Who could not assess a question is neither right nor wrong about it."""
-    return {
-        vote.key: credit(vote.label, consensus.probabilities)
-        for vote in votes
-        if vote.label is not None and (consensus := findings[vote.question].consensus) is not None
-    }
+def score(
+    votes: Sequence[Vote],
+    stand: Sequence[Vote],
+    findings: Sequence[Finding],
+    names: Sequence[str],
+    redundancy: Redundancy,
+    *,
+    closed: bool,
+) -> Scoring:
+    """Scores a task by all its votes, at least one answer's, those that stand, and the findings of its questions, which
+    have these names; the order of votes does not matter.
+    """
+    seen, standing = (len({vote.answer_id for vote in some}) for some in (votes, stand))
+    follows = outcome(findings, seen, standing, redundancy, closed=closed)
+    judgements = judge(votes, findings, names) if follows.verdict is not Verdict.MORE_WANTED else []
+    return Scoring(tuple(findings), follows, seen, judgements)

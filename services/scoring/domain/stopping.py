@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from math import log
+from typing import NamedTuple
 
 from chassis.errors import InvalidArgument
 from services.scoring.domain.consensus import Consensus, Finding
-from services.scoring.domain.reliability import greatest_weight
 
-AGREED = 0.9
+AGREED = 0.8
 """Where no more answers are asked for, a confidence that counts as agreement even if the vendor would stop early only
 at a higher one: three fresh raters against one reach it, two against one do not."""
+BEST_RATER = 0.95
+"""How often the best of raters are taken to be right when it is asked whether answers to come could change a label."""
+PRICE = 0.0002
+"""What an answer must add to the probability of a right result to be asked for: that of 5,000 answers a right task
+more."""
 
 
 class InvalidRedundancy(InvalidArgument):
@@ -27,6 +33,16 @@ class Verdict(IntEnum):
     MORE_WANTED = 1
     RESOLVED = 2
     UNRESOLVED = 3
+
+
+class Reason(IntEnum):
+    """Why no more answers are asked for; the numbers are those of the contract."""
+
+    NONE = 0
+    CONFIDENT = 1
+    SETTLED = 2
+    NOT_WORTH_IT = 3
+    ALL_IN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +61,26 @@ class Redundancy:
             raise InvalidRedundancy(field="redundancy")
 
 
-def verdict(findings: Sequence[Finding], standing: int, redundancy: Redundancy, *, closed: bool) -> Verdict:
-    """What follows from the `standing` answers of a task: it is resolved when each of its questions is.
+class Outcome(NamedTuple):
+    """What follows from the answers, and why; `wanted` is the number of those wanted in all, those seen among them."""
+
+    verdict: Verdict
+    reason: Reason
+    wanted: int
+
+
+def outcome(findings: Sequence[Finding], seen: int, standing: int, redundancy: Redundancy, *, closed: bool) -> Outcome:
+    """What follows from `seen` answers to a task, of which so many stand: it is resolved when each of its questions is.
 
     A question that is open asks for another answer to all of them: experts answer tasks, not questions. A task that was
     closed once stays so, as its result is delivered and its answers are judged: a late vote that shakes the consensus
     makes it UNRESOLVED, it does not ask anew.
     """
-    if not closed and any(_asks_for_more(finding, standing, redundancy) for finding in findings):
-        return Verdict.MORE_WANTED
-    return Verdict.RESOLVED if all(agrees(finding, redundancy) for finding in findings) else Verdict.UNRESOLVED
+    reasons = [_reason(finding, standing, redundancy) for finding in findings]
+    if Reason.NONE in reasons and not closed:
+        return Outcome(Verdict.MORE_WANTED, Reason.NONE, _wanted(seen, standing, findings, redundancy))
+    resolved = all(agrees(finding, redundancy) for finding in findings)
+    return Outcome(Verdict.RESOLVED if resolved else Verdict.UNRESOLVED, max(reasons), seen)
 
 
 def agrees(finding: Finding, redundancy: Redundancy) -> bool:
@@ -68,30 +94,32 @@ def agrees(finding: Finding, redundancy: Redundancy) -> bool:
     return unanimous or finding.confidence >= min(redundancy.stop_confidence, AGREED)
 
 
-def answers_wanted(
-    verdict: Verdict, seen: int, standing: int, findings: Iterable[Finding], redundancy: Redundancy
-) -> int:
-    """The number of answers wanted in all, those `seen` among them; of these, `standing` stand.
+def greatest_weight(classes: int) -> float:
+    """The evidence that a label of the best of raters brings, in nats."""
+    return log(BEST_RATER * (classes - 1) / (1 - BEST_RATER))
 
-    An answer that its own expert has replaced was seen, and another one is wanted in its place. So is a vote of someone
-    who could not assess a question, as long as the greatest number allows.
+
+def _wanted(seen: int, standing: int, findings: Iterable[Finding], redundancy: Redundancy) -> int:
+    """An answer that its own expert has replaced was seen, and another one is wanted in its place. So is a vote of
+    someone who could not assess a question, as long as the greatest number allows.
     """
-    if verdict is not Verdict.MORE_WANTED:
-        return seen
     short = max(redundancy.least - min(finding.votes for finding in findings), 1)
     return seen + min(short, redundancy.greatest - standing)
 
 
-def _asks_for_more(finding: Finding, standing: int, redundancy: Redundancy) -> bool:
+def _reason(finding: Finding, standing: int, redundancy: Redundancy) -> Reason:
+    """Why a question asks for no more answers; none if it does."""
     remaining = redundancy.greatest - standing
     if remaining <= 0:
-        return False
-    if finding.consensus is None or finding.votes < redundancy.least:
-        return True
+        return Reason.ALL_IN
     # At 1 all are asked: certainty does not come before the last answer, whatever a float rounds to.
-    early = redundancy.stop_confidence < 1
-    enough = finding.confidence >= redundancy.stop_confidence or _is_settled(finding.consensus, remaining)
-    return not (early and enough)
+    if finding.consensus is None or finding.votes < redundancy.least or redundancy.stop_confidence >= 1:
+        return Reason.NONE
+    if finding.confidence >= redundancy.stop_confidence:
+        return Reason.CONFIDENT
+    if _is_settled(finding.consensus, remaining):
+        return Reason.SETTLED
+    return Reason.NOT_WORTH_IT if finding.consensus.worth < PRICE else Reason.NONE
 
 
 def _is_settled(consensus: Consensus, remaining: int) -> bool:

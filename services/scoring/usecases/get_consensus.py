@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import UUID
+
+import numpy as np
 
 from chassis.db import Transaction
 from chassis.errors import NotFound
-
-if TYPE_CHECKING:
-    import asyncpg
+from services.scoring.domain.votes import Vote, standing
+from services.scoring.usecases.tasks import WEIGHT
+from services.scoring.usecases.votes import load_votes
 
 _STATE = """
-SELECT task_type, questions, version, verdict, result, confidence FROM task_state WHERE task_id = $1 AND version > 0
-"""
-
-_VOTES = """
-SELECT answer_id, question, label, weight FROM vote
-WHERE task_id = $1 AND weight IS NOT NULL ORDER BY answer_id, question
+SELECT task_type, questions, version, verdict, result, confidence, weights FROM task_state
+WHERE task_id = $1 AND version > 0
 """
 
 
@@ -59,7 +56,6 @@ async def get_consensus(tx: Transaction, task_id: UUID) -> TaskConsensus:
     state = await tx.fetchrow(_STATE, task_id)
     if state is None:
         raise ConsensusNotFound
-    votes = [_vote(row) for row in await tx.fetch(_VOTES, task_id)]
     return TaskConsensus(
         task_type=state["task_type"],
         questions=state["questions"],
@@ -67,9 +63,12 @@ async def get_consensus(tx: Transaction, task_id: UUID) -> TaskConsensus:
         verdict=state["verdict"],
         result=state["result"],
         confidence=state["confidence"],
-        votes=votes,
+        votes=_weighed((await load_votes(tx, [task_id]))[task_id], state["weights"]),
     )
 
 
-def _vote(row: asyncpg.Record) -> StandingVote:
-    return StandingVote(row["answer_id"], row["question"], row["label"], row["weight"])
+def _weighed(votes: Sequence[Vote], weights: bytes) -> list[StandingVote]:
+    """The votes that stand, by question and answer, with the weights that are kept in this order."""
+    stand = sorted((vote.question, vote.answer_id, vote.label) for vote in standing(votes) if vote.label is not None)
+    nats = np.frombuffer(weights, WEIGHT).tolist()
+    return [StandingVote(answer, question, label, w) for (question, answer, label), w in zip(stand, nats, strict=False)]

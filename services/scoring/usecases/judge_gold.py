@@ -1,4 +1,4 @@
-"""Judges answers to gold tasks at once: against their keys, without votes; tells it and gives what records gain."""
+"""Judges answers to gold tasks at once, against their keys and without votes; keeps what they say of the raters."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chassis.db import Transaction
 from services.scoring.aggregation import aggregator_for
 from services.scoring.aggregation.aggregator import Stated
 from services.scoring.domain.gold import Compared, gold_record, judge_gold
+from services.scoring.domain.skill import Record
 from services.scoring.usecases.tell import to_judgement
-from services.scoring.usecases.write_records import RecordChange
 
 _WRITE = """
 INSERT INTO gold_answer (answer_id, task_id, vendor_id, expert_id, correct, total, submitted_at)
@@ -23,6 +23,18 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::double 
                      $7::timestamptz[])
 ON CONFLICT DO NOTHING
 RETURNING answer_id
+"""
+
+# In the order of keys, so that two transactions with raters in common wait for each other and never in a ring.
+_KEEP = """
+INSERT INTO gold_record AS r (expert_id, task_type, domain, correct, total)
+SELECT expert_id, task_type, domain, sum(correct), sum(total)
+FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::double precision[], $5::double precision[])
+     AS n (expert_id, task_type, domain, correct, total)
+GROUP BY expert_id, task_type, domain
+ORDER BY expert_id, task_type, domain
+ON CONFLICT (expert_id, task_type, domain)
+DO UPDATE SET correct = r.correct + excluded.correct, total = r.total + excluded.total
 """
 
 
@@ -42,13 +54,13 @@ class GoldAnswer:
     submitted_at: datetime
 
 
-async def judge(tx: Transaction, answers: Sequence[GoldAnswer], traces: Mapping[UUID, str]) -> list[RecordChange]:
-    """Writes the answers that are new and emits TaskScored for each; returns what records gain by them.
+async def judge(tx: Transaction, answers: Sequence[GoldAnswer], traces: Mapping[UUID, str]) -> None:
+    """Writes the answers that are new and emits TaskScored for each; keeps what they say of the raters.
 
     `traces` are the traceparents of what caused it, by task.
     """
     if not answers:
-        return []
+        return
     compared = {answer.answer_id: _compare(answer) for answer in answers}
     records = [gold_record(compared[answer.answer_id]) for answer in answers]
     rows = await tx.fetch(
@@ -65,10 +77,18 @@ async def judge(tx: Transaction, answers: Sequence[GoldAnswer], traces: Mapping[
     fresh = {answer.answer_id: answer for answer in answers if answer.answer_id in new}.values()
     for answer in fresh:
         tx.emit(_event(answer, compared[answer.answer_id]), traceparent=traces.get(answer.task_id))
-    return [
-        RecordChange(answer.expert_id, answer.task_type, answer.domain, gold_record(compared[answer.answer_id]))
-        for answer in fresh
-    ]
+    await _keep(tx, [(answer, gold_record(compared[answer.answer_id])) for answer in fresh])
+
+
+async def _keep(tx: Transaction, fresh: Sequence[tuple[GoldAnswer, Record]]) -> None:
+    await tx.execute(
+        _KEEP,
+        [answer.expert_id for answer, _ in fresh],
+        [answer.task_type for answer, _ in fresh],
+        [answer.domain for answer, _ in fresh],
+        [record.correct for _, record in fresh],
+        [record.total for _, record in fresh],
+    )
 
 
 def _compare(answer: GoldAnswer) -> list[Compared]:

@@ -1,201 +1,200 @@
 """Scores tasks from all their votes: loads, decides in the domain, writes, emits. One set-based step for any number.
 
-Whatever changes the votes of tasks first locks the tasks, then writes, then scores them here.
+Whatever changes votes first locks their projects, then writes, then scores their tasks here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
-from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 from uuid import UUID
 
+import numpy as np
 from preceptor.scoring.v1 import events_pb2
-from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Question, Questions, Result
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Result
 
 from chassis.db import Transaction
-from services.scoring.aggregation import aggregator_for
-from services.scoring.domain.reliability import Record
-from services.scoring.domain.scoring import Asked, Scoring
+from services.scoring.aggregation import items as pooled
+from services.scoring.aggregation import stored
+from services.scoring.aggregation.items import Item
+from services.scoring.aggregation.pool import Pool
+from services.scoring.domain.consensus import Finding
+from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.scoring import score as score_task
-from services.scoring.domain.stopping import Redundancy, Verdict
-from services.scoring.domain.votes import Vote
+from services.scoring.domain.votes import Vote, standing
+from services.scoring.usecases.assume_raters import Rating, assume
+from services.scoring.usecases.pools import Loaded, PoolKey, Stepped, load_pools, write_pools
+from services.scoring.usecases.tasks import WEIGHT, NewState, Task, found_bytes, write_tasks
 from services.scoring.usecases.tell import to_judgement
-from services.scoring.usecases.write_records import RecordChange
-
-if TYPE_CHECKING:
-    import asyncpg
-
-_LOCK = """
-SELECT task_id, task_type, domain, min_answers, max_answers, stop_confidence, questions, version, verdict
-FROM task_state
-WHERE task_id = ANY($1::uuid[])
-ORDER BY task_id
-FOR UPDATE
-"""
-
-_VOTES = """
-SELECT v.task_id, v.answer_id, v.question, v.expert_id, v.label, v.strength, v.submitted_at, v.credit,
-       coalesce(r.correct, 0) AS correct, coalesce(r.total, 0) AS total
-FROM vote v
-JOIN task_state t USING (task_id)
-LEFT JOIN rater r ON (r.expert_id, r.task_type, r.domain) = (v.expert_id, t.task_type, t.domain)
-WHERE v.task_id = ANY($1::uuid[])
-ORDER BY v.task_id, v.answer_id, v.question
-"""
-
-_WRITE_STATES = """
-UPDATE task_state t
-SET version = t.version + 1, verdict = n.verdict, answers_seen = n.answers_seen, answers_wanted = n.answers_wanted,
-    result = n.result, confidence = n.confidence, updated_at = n.updated_at
-FROM unnest($1::uuid[], $2::smallint[], $3::integer[], $4::integer[], $5::bytea[], $6::double precision[],
-            $7::timestamptz[]) AS n (task_id, verdict, answers_seen, answers_wanted, result, confidence, updated_at)
-WHERE t.task_id = n.task_id
-"""
-
-_WRITE_VOTES = """
-UPDATE vote v
-SET weight = n.weight, credit = n.credit
-FROM unnest($1::uuid[], $2::smallint[], $3::double precision[], $4::double precision[])
-     AS n (answer_id, question, weight, credit)
-WHERE (v.answer_id, v.question) = (n.answer_id, n.question)
-  AND (v.weight, v.credit) IS DISTINCT FROM (n.weight, n.credit)
-"""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A locked task."""
-
-    task_id: UUID
-    task_type: int
-    domain: int
-    redundancy: Redundancy
-    questions: Sequence[Question]
-    version: int
-    closed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """A task with its votes and what follows from them."""
+@dataclass(slots=True)
+class Asked:
+    """A task with its votes: what is asked of the engine, and by question what it has found and holds."""
 
     task: Task
     votes: Sequence[Vote]
-    scoring: Scoring
-    result: Result
-
-    @property
-    def latest(self) -> datetime:
-        return max(vote.submitted_at for vote in self.votes)
+    stand: Sequence[Vote]
+    items: Sequence[Item]
+    findings: list[Finding]
+    held: list[bytes]
 
 
-async def lock(tx: Transaction, task_ids: Collection[UUID]) -> list[Task]:
-    """Locks tasks until the end of the transaction, in the order of their ids; leaves out those not known."""
-    return [_task(row) for row in await tx.fetch(_LOCK, list(task_ids))]
+class Place(NamedTuple):
+    """A question of a task."""
+
+    asked: Asked
+    question: int
 
 
-async def score(tx: Transaction, tasks: Sequence[Task], traces: Mapping[UUID, str]) -> list[RecordChange]:
-    """Scores locked tasks that have votes: writes the next version of each and emits TaskScored.
+async def score(
+    tx: Transaction, tasks: Sequence[Task], votes: Mapping[UUID, Sequence[Vote]], traces: Mapping[UUID, str]
+) -> None:
+    """Scores tasks of locked projects by their votes: a step of their pools, the next version of each, TaskScored.
 
-    `traces` are the traceparents of what caused it, by task. Returns what its raters' records gain, which is the
-    caller's to write (`write_records`).
+    `traces` are the traceparents of what caused it, by task.
     """
-    if not tasks:
-        return []
-    votes = await _votes(tx, tasks)
-    scored = [_score(task, votes[task.task_id]) for task in tasks]
-    await _write_states(tx, scored)
-    await _write_votes(tx, scored)
-    for one in scored:
-        tx.emit(_event(one), traceparent=traces.get(one.task.task_id))
-    return [
-        RecordChange(expert_id, one.task.task_type, one.task.domain, gained)
-        for one in scored
-        for expert_id, gained in one.scoring.record_changes.items()
-    ]
+    asked = [ask(task, votes[task.task_id]) for task in tasks]
+    pools = by_pool(asked)
+    experts = {key: pooled.raters([p.asked.items[p.question] for p in places]) for key, places in pools.items()}
+    loaded = await load_pools(tx, experts)
+    await _assume_new(tx, pools, experts, loaded)
+    stepped = [_step(key, places, experts[key], loaded[key]) for key, places in pools.items()]
+    await write_pools(tx, stepped, _gained(asked))
+    await write(tx, asked, traces)
 
 
-def _score(task: Task, votes: Sequence[Vote]) -> _Scored:
-    aggregator = aggregator_for(task.task_type)
-    asked = [
-        Asked(question.id, len(aggregator.labels(question)), partial(aggregator.aggregate, question))
-        for question in task.questions
-    ]
-    scoring = score_task(votes, task.redundancy, closed=task.closed, asked=asked)
-    return _Scored(task, votes, scoring, aggregator.result(task.questions, scoring.findings))
+def ask(task: Task, votes: Sequence[Vote]) -> Asked:
+    """What a task asks of the engine."""
+    stand, form = standing(votes), task.form
+    stood = standing([vote for vote in votes if vote.known])
+    replaced = set(stood).difference(stand) if len(stand) < len(votes) else ()
+    remaining = task.redundancy.greatest - len({vote.answer_id for vote in stand})
+    items = pooled.items(form.questions, form.aggregator, remaining, stand, list(replaced))
+    at, held = 0, []
+    for labels in form.labels:
+        size = stored.item_bytes(len(labels))
+        held.append(task.held[at : at + size])
+        at += size
+    return Asked(task, votes, stand, items, [], held)
 
 
-async def _votes(tx: Transaction, tasks: Iterable[Task]) -> Mapping[UUID, Sequence[Vote]]:
-    rows = await tx.fetch(_VOTES, [task.task_id for task in tasks])
-    return {task_id: [_vote(row) for row in group] for task_id, group in groupby(rows, lambda row: row["task_id"])}
+def by_pool(asked: Sequence[Asked]) -> dict[PoolKey, list[Place]]:
+    """The questions of tasks by their pools; those of a task in their order."""
+    pools: defaultdict[PoolKey, list[Place]] = defaultdict(list)
+    for one in asked:
+        for question, labels in enumerate(one.task.form.pools):
+            pools[PoolKey(one.task.project_id, labels)].append(Place(one, question))
+    for one in asked:
+        one.findings = [Finding(None, {}, 0)] * len(one.items)
+    return dict(pools)
 
 
-async def _write_states(tx: Transaction, scored: Sequence[_Scored]) -> None:
-    await tx.execute(
-        _WRITE_STATES,
-        [one.task.task_id for one in scored],
-        [one.scoring.verdict for one in scored],
-        [one.scoring.seen for one in scored],
-        [one.scoring.wanted for one in scored],
-        [one.result.SerializeToString(deterministic=True) for one in scored],
-        [one.scoring.confidence for one in scored],
-        [one.latest for one in scored],
+async def look(tx: Transaction, asked: Sequence[Asked]) -> None:
+    """Fills in what is found of tasks by what is held of them, without a step."""
+    pools = by_pool(asked)
+    experts = {key: pooled.raters([p.asked.items[p.question] for p in places]) for key, places in pools.items()}
+    loaded = await load_pools(tx, experts) if pools else {}
+    for key, places in pools.items():
+        raters = [loaded[key].raters[expert] for expert in experts[key]]
+        pool = _load(places, raters, loaded[key].state)
+        some = [place.asked.items[place.question] for place in places]
+        for place, finding in zip(places, pooled.look(pool, some, experts[key]), strict=True):
+            place.asked.findings[place.question] = finding
+
+
+def outcome_of(one: Asked) -> Scoring:
+    """What follows from what is found of a task."""
+    names = [question.id for question in one.task.form.questions]
+    return score_task(one.votes, one.stand, one.findings, names, one.task.redundancy, closed=one.task.closed)
+
+
+async def write(tx: Transaction, asked: Sequence[Asked], traces: Mapping[UUID, str]) -> None:
+    """Writes the next version of each task by what is found of it, and emits TaskScored."""
+    states = []
+    for one in asked:
+        form, task = one.task.form, one.task
+        scoring = outcome_of(one)
+        result = form.aggregator.result(form.questions, one.findings)
+        states.append(_state(one, scoring, result.SerializeToString(deterministic=True)))
+        tx.emit(_event(task, scoring, result), traceparent=traces.get(task.task_id))
+    await write_tasks(tx, states)
+
+
+def _state(one: Asked, scoring: Scoring, result: bytes) -> NewState:
+    follows, found = scoring.outcome, one.findings
+    weights = [ballot.weight for finding in found for _, ballot in sorted(finding.ballots.items())]
+    return NewState(
+        one.task.task_id,
+        one.task.version + 1,
+        follows.verdict,
+        follows.reason,
+        scoring.seen,
+        follows.wanted,
+        result,
+        scoring.confidence,
+        b"".join(one.held),
+        np.array(weights, WEIGHT).tobytes(),
+        found_bytes([finding.label for finding in found]),
+        max(vote.submitted_at for vote in one.votes),
     )
 
 
-async def _write_votes(tx: Transaction, scored: Sequence[_Scored]) -> None:
-    """Keeps the weights, so that the explanation of a consensus is the arithmetic that was done, and the credits."""
-    votes = [(vote, one.scoring) for one in scored for vote in one.votes]
-    ballots = [scoring.findings[vote.question].ballots.get(vote.answer_id) for vote, scoring in votes]
-    await tx.execute(
-        _WRITE_VOTES,
-        [vote.answer_id for vote, _ in votes],
-        [vote.question for vote, _ in votes],
-        [ballot.weight if ballot else None for ballot in ballots],
-        [scoring.credits.get(vote.key) for vote, scoring in votes],
-    )
+async def _assume_new(
+    tx: Transaction,
+    pools: Mapping[PoolKey, Sequence[Place]],
+    experts: Mapping[PoolKey, Sequence[UUID]],
+    loaded: Mapping[PoolKey, Loaded],
+) -> None:
+    """Gives raters who are new to a pool a state: nothing counted, and what is assumed of them."""
+    new = {key: [expert for expert in some if expert not in loaded[key].raters] for key, some in experts.items()}
+    wanted = {
+        Rating(key.project_id, expert, pools[key][0].asked.task.task_type, pools[key][0].asked.task.domain)
+        for key, some in new.items()
+        for expert in some
+    }
+    assumed = await assume(tx, wanted)
+    for key, some in new.items():
+        loaded[key].raters |= {expert: stored.Rater(assumed[key.project_id, expert]) for expert in some}
 
 
-def _event(scored: _Scored) -> events_pb2.TaskScored:
-    scoring = scored.scoring
-    final = scoring.verdict is not Verdict.MORE_WANTED
+def _step(key: PoolKey, places: Sequence[Place], experts: Sequence[UUID], loaded: Loaded) -> Stepped:
+    """One step of a pool; fills in what is found of its questions, and what is held of them from now on."""
+    raters = [loaded.raters[expert] for expert in experts]
+    pool = _load(places, raters, loaded.state)
+    before = pool.coin.correct.sum(), pool.coin.total.sum()
+    found = pooled.step(pool, [place.asked.items[place.question] for place in places], experts)
+    for (asked, question), finding, held in zip(places, found, stored.item_states(pool), strict=True):
+        asked.findings[question], asked.held[question] = finding, held
+    gained = float(pool.coin.correct.sum() - before[0]), float(pool.coin.total.sum() - before[1])
+    return Stepped(key, places[0].asked.task.vendor_id, experts, pool, gained)
+
+
+def _load(places: Sequence[Place], raters: Sequence[stored.Rater], state: bytes) -> Pool:
+    classes = len(places[0].asked.task.form.labels[places[0].question])
+    return stored.load(classes, state, raters, [place.asked.held[place.question] for place in places])
+
+
+def _gained(asked: Sequence[Asked]) -> dict[UUID, int]:
+    """How many standing votes each project has gained."""
+    gained: defaultdict[UUID, int] = defaultdict(int)
+    for one in asked:
+        gained[one.task.project_id] += sum(len(i.votes) - i.counted - len(i.gone) for i in one.items)
+    return dict(gained)
+
+
+def _event(task: Task, scoring: Scoring, result: Result) -> events_pb2.TaskScored:
     return events_pb2.TaskScored(
-        task_id=str(scored.task.task_id),
-        version=scored.task.version + 1,
+        task_id=str(task.task_id),
+        version=task.version + 1,
         answers_seen=scoring.seen,
-        answers_wanted=scoring.wanted,
-        verdict=events_pb2.Verdict.ValueType(scoring.verdict),
-        result=scored.result if final else None,
+        answers_wanted=scoring.outcome.wanted,
+        verdict=events_pb2.Verdict.ValueType(scoring.outcome.verdict),
+        stop_reason=events_pb2.StopReason.ValueType(scoring.outcome.reason),
+        result=result if scoring.final else None,
         confidence=scoring.confidence,
         kind=ANSWER_KIND_WORK,
-        judgements=map(to_judgement, scoring.judgements),
-    )
-
-
-def _task(row: asyncpg.Record) -> Task:
-    return Task(
-        task_id=row["task_id"],
-        task_type=row["task_type"],
-        domain=row["domain"],
-        redundancy=Redundancy(row["min_answers"], row["max_answers"], row["stop_confidence"]),
-        questions=Questions.FromString(row["questions"]).questions,
-        version=row["version"],
-        closed=row["verdict"] in (Verdict.RESOLVED, Verdict.UNRESOLVED),
-    )
-
-
-def _vote(row: asyncpg.Record) -> Vote:
-    return Vote(
-        answer_id=row["answer_id"],
-        expert_id=row["expert_id"],
-        label=row["label"],
-        strength=row["strength"],
-        submitted_at=row["submitted_at"],
-        record=Record(row["correct"], row["total"]),
-        credit=row["credit"],
-        question=row["question"],
+        judgements=[to_judgement(judgement) for judgement in scoring.judgements],
     )

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from services.scoring.aggregation import mixture
 from services.scoring.aggregation.crowd import Crowd, Floats, Ints, crowd, tally
 from services.scoring.aggregation.evaluate import measures
+from services.scoring.aggregation.evaluate.live import Live
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial
-from services.scoring.aggregation.live import Live, Slots
 
 _STEP = 500
 
@@ -69,7 +69,7 @@ def judged(posterior: Floats, votes: Crowd, known: Ints, asked: Ints) -> Figures
 
 def by_steps(answers: Answers, gold: NDArray[np.int32], votes: Crowd) -> Floats:
     """The posterior after all answers have come in the order of the file, in steps of 500."""
-    state = Live(Slots.of(votes.sizes), votes.workers, votes.classes)
+    state = Live(votes.tasks, votes.workers, votes.classes)
     for begin in range(0, len(answers.task), _STEP):
         step = slice(begin, begin + _STEP)
         state.take(answers.task[step], answers.worker[step], answers.label[step])

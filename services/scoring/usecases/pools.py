@@ -1,0 +1,144 @@
+"""Reads and writes what the live engine keeps of projects: their locks, their pools, and the raters in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from chassis.db import Transaction
+from services.scoring.aggregation import stored
+from services.scoring.aggregation.pool import Pool
+from services.scoring.aggregation.stored import Rater
+
+_MAKE = """
+INSERT INTO project_state (project_id, vendor_id, task_type, domain)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::smallint[]) AS n (project_id) ORDER BY project_id
+ON CONFLICT DO NOTHING
+"""
+
+# In the order of ids, so that two transactions with projects in common wait for each other and never in a ring.
+_LOCK = """
+SELECT project_id FROM project_state WHERE project_id = ANY($1::uuid[]) ORDER BY project_id FOR NO KEY UPDATE
+"""
+
+# A pool's own row has no expert.
+_LOAD = """
+SELECT p.project_id, p.labels, NULL::uuid AS expert_id, p.correct, p.total, 0, 0, p.state
+FROM unnest($1::uuid[], $2::text[]) AS n (project_id, labels) JOIN pool p USING (project_id, labels)
+UNION ALL
+SELECT r.project_id, r.labels, r.expert_id, r.correct, r.total, r.prior_right, r.prior_wrong, r.state
+FROM unnest($3::uuid[], $4::text[], $5::uuid[]) AS n (project_id, labels, expert_id)
+JOIN pool_rater r USING (project_id, labels, expert_id)
+"""
+
+_WRITE_POOLS = """
+WITH counted AS (
+    UPDATE project_state p SET standing = p.standing + n.gained
+    FROM unnest($7::uuid[], $8::bigint[]) AS n (project_id, gained)
+    WHERE p.project_id = n.project_id)
+INSERT INTO pool AS p (project_id, labels, vendor_id, correct, total, state)
+SELECT n.*
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::double precision[], $5::double precision[], $6::bytea[])
+     AS n (project_id, labels, vendor_id, correct, total, state)
+ON CONFLICT (project_id, labels)
+DO UPDATE SET correct = p.correct + excluded.correct, total = p.total + excluded.total, state = excluded.state
+"""
+
+# What is read of a project to be fitted is all there is: nothing of before stays.
+_FORGET = """
+WITH raters AS (DELETE FROM pool_rater WHERE project_id = ANY($1::uuid[]))
+UPDATE pool SET correct = 0, total = 0 WHERE project_id = ANY($1::uuid[])
+"""
+
+_WRITE_RATERS = """
+INSERT INTO pool_rater (project_id, labels, expert_id, vendor_id, correct, total, prior_right, prior_wrong, state)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::double precision[], $6::double precision[],
+                     $7::double precision[], $8::double precision[], $9::bytea[])
+ON CONFLICT (project_id, labels, expert_id)
+DO UPDATE SET correct = excluded.correct, total = excluded.total, prior_right = excluded.prior_right,
+              prior_wrong = excluded.prior_wrong, state = excluded.state
+"""
+
+
+class Project(NamedTuple):
+    """A project as its tasks' events tell of it."""
+
+    project_id: UUID
+    vendor_id: UUID
+    task_type: int
+    domain: int
+
+
+class PoolKey(NamedTuple):
+    """A pool: the questions of a project that have these labels, by comma."""
+
+    project_id: UUID
+    labels: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A pool's own state, and those of its raters that were asked for and are there."""
+
+    state: bytes
+    raters: dict[UUID, Rater]
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A pool after a step: what is to be written. `gained` are correct and total votes of all its raters."""
+
+    key: PoolKey
+    vendor_id: UUID
+    experts: Sequence[UUID]
+    pool: Pool
+    gained: tuple[float, float]
+
+
+async def lock_projects(tx: Transaction, projects: Iterable[Project]) -> None:
+    """Locks projects until the end of the transaction, and makes those that are new."""
+    wanted = {project.project_id: project for project in projects}
+    locked = {row["project_id"] for row in await tx.fetch(_LOCK, list(wanted))}
+    new = [project for id_, project in wanted.items() if id_ not in locked]
+    if new:
+        await tx.execute(_MAKE, *zip(*new, strict=True))
+        await tx.execute(_LOCK, list(wanted))
+
+
+async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) -> dict[PoolKey, Loaded]:
+    """Reads pools of locked projects with these raters; what is new has no state yet."""
+    found = {key: Loaded(b"", {}) for key in wanted}
+    pairs = [(*key, expert) for key, experts in wanted.items() for expert in experts]
+    rows = await tx.fetch(_LOAD, *zip(*wanted, strict=True), *(zip(*pairs, strict=True) if pairs else ([], [], [])))
+    for project_id, labels, expert_id, correct, total, right, wrong, state in rows:
+        loaded = found[PoolKey(project_id, labels)]
+        if expert_id is None:
+            loaded.state = state
+        else:
+            loaded.raters[expert_id] = Rater((right, wrong), correct, total, state)
+    return found
+
+
+async def write_pools(tx: Transaction, stepped: Sequence[Stepped], gained: Mapping[UUID, int]) -> None:
+    """Writes pools and their raters; `gained` is how many standing votes each project has more than before."""
+    own = [(*one.key, one.vendor_id, *one.gained, stored.pool_state(one.pool)) for one in stepped]
+    await tx.execute(_WRITE_POOLS, *zip(*own, strict=True), list(gained), list(gained.values()))
+    rows = [row for one in stepped for row in _rater_rows(one)]
+    if rows:
+        await tx.execute(_WRITE_RATERS, *zip(*rows, strict=True))
+
+
+async def replace_pools(tx: Transaction, fitted: Sequence[Stepped]) -> None:
+    """Writes pools of locked projects that were fitted as a whole, `gained` being all that there is."""
+    await tx.execute(_FORGET, list({one.key.project_id for one in fitted}))
+    if fitted:
+        await write_pools(tx, fitted, {})
+
+
+def _rater_rows(one: Stepped) -> Iterator[tuple[object, ...]]:
+    coin = one.pool.coin
+    columns = [values.tolist() for values in (coin.correct, coin.total, coin.prior.right, coin.prior.wrong)]
+    for expert, *values, state in zip(one.experts, *columns, stored.rater_states(one.pool), strict=True):
+        yield (*one.key, expert, one.vendor_id, *values, state)
