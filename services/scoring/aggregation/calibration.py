@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-
 from services.scoring.aggregation.configuration import Configuration
 from services.scoring.aggregation.crowd import Floats, Ints
 
@@ -38,6 +36,8 @@ def learned(members: Floats, truth: Ints, config: Configuration) -> Calibration:
     The maximum a posteriori of temperature and biases (Guo et al. 2017: vector scaling with one slope) and of the
     members' weights; Gaussian priors around what is assumed without gold, so that a few gold tasks move little.
     """
+    from scipy.optimize import minimize  # slow to load, and services, which have no gold by task, need it not
+
     classes, begin = members.shape[2], assumed(config, members.shape[2])
     if len(truth) == 0:
         return begin

@@ -181,3 +181,11 @@ def _fresh(votes: Votes) -> NDArray[np.bool_]:
     sizes = np.diff(votes.starts)
     place = np.arange(len(votes.worker)) - np.repeat(votes.starts[:-1], sizes)
     return np.asarray(place >= np.repeat(votes.counted, sizes))
+
+
+def warm_up() -> None:
+    """Compiles the kernels, or loads those that are compiled, so that the first answers need not wait for it."""
+    pool, nobody = Pool.empty(1, 2, 2), np.empty(0, dtype=np.int64)
+    worker, label = np.array([0, 1], dtype=np.int32), np.array([0, 0], dtype=np.int32)
+    pool.step(Votes(np.array([0]), np.array([0, 2]), np.array([0]), worker, label), Gone(nobody, nobody, nobody))
+    pool.fit(Crowd(np.array([0, 2]), worker, label, workers=2, classes=2))
