@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from chassis.db import Database
+from chassis.rpc.paging import Pager
 from chassis.settings import ChassisSettings, load
 from services.scoring.aggregation.pool import warm_up
 from services.scoring.settings import ScoringSettings
@@ -15,14 +16,15 @@ from services.scoring.settings import ScoringSettings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The settings."""
+    """The settings, and what makes page tokens."""
 
     settings: ScoringSettings
+    pager: Pager
 
 
 @asynccontextmanager
-async def make_context(_: ChassisSettings, __: Database) -> AsyncIterator[Context]:
+async def make_context(chassis: ChassisSettings, _: Database) -> AsyncIterator[Context]:
     """Made once at the start of a process, which is ready when the kernels are compiled or loaded."""
     settings = load(ScoringSettings)
     await asyncio.to_thread(warm_up)
-    yield Context(settings)
+    yield Context(settings, Pager(chassis.page_token_key_file.read_bytes()))

@@ -7,18 +7,22 @@ from pathlib import Path
 
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
-from chassis.rpc.table import read
+from chassis.rpc.table import read, write
 from chassis.service import Service
 from chassis.timers import Timer
-from services.scoring.api import consensus
+from services.scoring.api import consensus, rater
 from services.scoring.context import Context, make_context
 from services.scoring.reactions import on_answer_submitted
-from services.scoring.usecases import fit_projects
+from services.scoring.usecases import fit_projects, flag_raters
 from services.scoring.usecases.trace_task import trace_task
 
 
 def _fit_interval(context: Context) -> timedelta:
     return context.settings.fit_interval
+
+
+def _flag_interval(context: Context) -> timedelta:
+    return context.settings.flag_interval
 
 
 SERVICE: Service[Context] = Service(
@@ -29,9 +33,14 @@ SERVICE: Service[Context] = Service(
         "preceptor.scoring.v1.ConsensusService": {
             "GetConsensus": read(consensus.get_consensus),
         },
+        "preceptor.scoring.v1.RaterService": {
+            "ListFlags": read(rater.list_flags),
+            "DecideFlag": write(rater.decide_flag),
+        },
     },
     timers=[
         Timer("fit-projects", _fit_interval, fit_projects.tick),
+        Timer("flag-raters", _flag_interval, flag_raters.tick),
     ],
     trace=trace_task,
     reactions={

@@ -16,3 +16,4 @@ class ScoringSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SCORING_", extra="forbid", frozen=True)
 
     fit_interval: Duration = Field(timedelta(seconds=1), description="Between two looks for projects to be fitted.")
+    flag_interval: Duration = Field(timedelta(minutes=1), description="Between two looks at raters.")

@@ -19,6 +19,7 @@ from services.tasking.reactions import (
     on_budget_reserved,
     on_expert_changed,
     on_rate_card_published,
+    on_rater_flagged,
     on_task_scored,
     on_vendor_changed,
 )
@@ -65,6 +66,7 @@ SERVICE: Service[Context] = Service(
         payouts_events.BudgetReserved: on_budget_reserved.react,
         payouts_events.BudgetRefused: on_budget_refused.react,
         scoring_events.TaskScored: on_task_scored.react,
+        scoring_events.RaterFlagged: on_rater_flagged.react,
     },
     trace=trace_task,
     timers=[

@@ -22,6 +22,7 @@ from chassis.contract.events import catalogue
 from chassis.contract.work import task_type_of
 from chassis.db import Database, Scope, Transaction
 from chassis.ids import new_id
+from chassis.rpc.paging import Pager
 from services.scoring.context import Context
 from services.scoring.reactions import on_answer_submitted
 from services.scoring.service import SERVICE
@@ -100,7 +101,7 @@ async def react(database: Database, answers: Sequence[AnswerSubmitted]) -> None:
 
 async def react_in(tx: Transaction, answers: Sequence[AnswerSubmitted]) -> None:
     """Like `react`, in a transaction of the test's own."""
-    await on_answer_submitted.react(tx, [_event(answer) for answer in answers], Context(ScoringSettings()))
+    await on_answer_submitted.react(tx, [_event(answer) for answer in answers], Context(ScoringSettings(), Pager(bytes(32))))
 
 
 async def rows(database: Database, sql: str, *args: object, scope: Scope | None = None) -> list[asyncpg.Record]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -60,6 +60,15 @@ def items(
         Item(question, aggregator, remaining, known[n] + fresh[n], len(known[n]), gone[n], abstained[n])
         for n, question in enumerate(questions)
     ]
+
+
+def heard(one: Item, muted: Collection[UUID]) -> Item:
+    """The item without the votes of these raters, which the pool has never counted."""
+    if not any(vote.expert_id in muted for vote in (*one.votes, *one.gone)):
+        return one
+    votes = [vote for vote in one.votes if vote.expert_id not in muted]
+    counted = sum(vote.known for vote in votes)
+    return one._replace(votes=votes, counted=counted, gone=[vote for vote in one.gone if vote.expert_id not in muted])
 
 
 def raters(some: Sequence[Item]) -> list[UUID]:

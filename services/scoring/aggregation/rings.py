@@ -58,19 +58,24 @@ def informedness(crowd: Crowd, heard: NDArray[np.bool_] | None = None) -> Floats
     in all and drawn to 0; over the number of votes. 0 is chance, whatever the habit: constant, by prior, or at random.
     The peers' part of Dasgupta and Ghosh's mechanism (2013), with posteriors in place of single peers.
     """
-    others = _without_self(crowd, heard)
+    others = without_self(crowd, heard)
     n = np.maximum(np.bincount(crowd.worker, minlength=crowd.workers), 1)
-    habit = np.zeros((crowd.workers, crowd.classes))
-    np.add.at(habit, (crowd.worker, crowd.label), 1.0)
-    common = np.bincount(crowd.label, minlength=crowd.classes) / max(crowd.votes, 1)
-    habit = (habit + _PRIOR * common) / (n + _PRIOR)[:, None]
+    habit = habits(crowd)
     gain = others[np.arange(crowd.votes), crowd.label] - np.sum(habit[crowd.worker] * others, axis=1)
     total = np.bincount(crowd.worker, weights=gain, minlength=crowd.workers)
     mean = gain.mean() if crowd.votes else 0.0
     return np.asarray((total + _SHRUNK * mean) / (n + _SHRUNK))
 
 
-def _without_self(crowd: Crowd, heard: NDArray[np.bool_] | None) -> Floats:
+def habits(crowd: Crowd) -> Floats:
+    """How often each rater names each label, with a few votes as all cast them; shape (workers, classes)."""
+    votes = np.zeros((crowd.workers, crowd.classes))
+    np.add.at(votes, (crowd.worker, crowd.label), 1.0)
+    common = np.bincount(crowd.label, minlength=crowd.classes) / max(crowd.votes, 1)
+    return np.asarray((votes + _PRIOR * common) / (votes.sum(axis=1) + _PRIOR)[:, None])
+
+
+def without_self(crowd: Crowd, heard: NDArray[np.bool_] | None = None) -> Floats:
     """The posterior of each vote's task by the one-coin model without that vote, shape (votes, classes)."""
     speaking = crowd if heard is None else crowd.of_raters(heard)
     fit = one_coin.fit(speaking, np.full(crowd.tasks, -1, dtype=np.int32), DEFAULT)

@@ -27,6 +27,8 @@ class Rater:
     correct: float = 0.0
     total: float = 0.0
     state: bytes = b""
+    muted: bool = False
+    """Whether votes of the rater have no weight here."""
 
 
 def item_bytes(classes: int, config: Configuration = DEFAULT) -> int:

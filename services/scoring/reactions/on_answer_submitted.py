@@ -87,6 +87,7 @@ def _read(event: AnswerSubmitted) -> _Read:
         expert_id=_known_id(event.expert_id, "expert_id"),
         surplus=event.surplus,
         submitted_at=event.submit_time.ToDatetime(tzinfo=UTC),
+        seconds=event.time_spent.active_seconds,
         stated=read(event.answer, questions.questions),
     )
     gold = event.kind == ANSWER_KIND_GOLD

@@ -35,6 +35,8 @@ FROM wanted n JOIN gold_record g ON g.expert_id = n.expert_id AND g.total > 0
 GROUP BY 1, 2, 3, 4
 """
 
+_FLAGGED = "SELECT DISTINCT expert_id FROM rater_flag WHERE expert_id = ANY($1::uuid[]) AND state <> 2"
+
 
 class Rating(NamedTuple):
     """A rater in a project, about whom something is to be assumed."""
@@ -58,3 +60,8 @@ async def assume(tx: Transaction, wanted: Collection[Rating]) -> dict[tuple[UUID
         record = Elsewhere(worth, row["correct"], row["expected"], row["total"])
         records[row["project_id"], row["expert_id"]].append(record)
     return {rating[:2]: skill.assumed(FRESH, records[rating[:2]]) for rating in wanted}
+
+
+async def flagged(tx: Transaction, experts: Collection[UUID]) -> set[UUID]:
+    """Those of whom a flag stands."""
+    return {row["expert_id"] for row in await tx.fetch(_FLAGGED, list(experts))} if experts else set()

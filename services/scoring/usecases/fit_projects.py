@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -27,7 +27,7 @@ from services.scoring.context import Context
 from services.scoring.domain.skill import Assumed
 from services.scoring.domain.stopping import Verdict
 from services.scoring.usecases import score_tasks
-from services.scoring.usecases.assume_raters import Rating, assume
+from services.scoring.usecases.assume_raters import Rating, assume, flagged
 from services.scoring.usecases.pools import PoolKey, Project, Stepped, replace_pools
 from services.scoring.usecases.tasks import Task, found_bytes, hold, load_tasks, load_tasks_of
 from services.scoring.usecases.votes import Standing, load_standing, load_votes
@@ -81,36 +81,47 @@ async def fit(tx: Transaction, project: Project) -> None:
     experts = list(dict.fromkeys(vote.expert_id for vote in votes))
     rated = [Rating(project.project_id, expert, project.task_type, project.domain) for expert in experts]
     priors = {expert: assumed for (_, expert), assumed in (await assume(tx, rated)).items()}
-    fitted = await asyncio.to_thread(_fit_all, tasks, votes, priors)
+    muted = await flagged(tx, experts)
+    fitted = await asyncio.to_thread(_fit_all, tasks, votes, priors, muted)
     held = _held(tasks, fitted)
-    await replace_pools(tx, [Stepped(f.key, project.vendor_id, f.experts, f.pool, _totals(f.pool)) for f in fitted])
+    await replace_pools(
+        tx, [Stepped(f.key, project.vendor_id, f.experts, muted, f.pool, _totals(f.pool)) for f in fitted]
+    )
     await hold(tx, [task.task_id for task in tasks], held)
     changed = await _tell(tx, [task.task_id for task in _to_look_at(tasks, fitted)])
-    await _note(tx, project, len(votes), len(tasks), changed)
+    await _note(tx, project, sum(one.votes.votes for one in fitted), len(tasks), changed)
 
 
-def _fit_all(tasks: Sequence[Task], votes: Sequence[Standing], priors: Mapping[UUID, Assumed]) -> list[_Fitted]:
+def _fit_all(
+    tasks: Sequence[Task], votes: Sequence[Standing], priors: Mapping[UUID, Assumed], muted: Collection[UUID]
+) -> list[_Fitted]:
     """Fits each pool of the project."""
     place = {task.task_id: n for n, task in enumerate(tasks)}
     by_pool: defaultdict[PoolKey, list[tuple[int, Standing]]] = defaultdict(list)
     for vote in votes:
         task = tasks[place[vote.task_id]]
         by_pool[PoolKey(task.project_id, task.form.pools[vote.question])].append((place[vote.task_id], vote))
-    return [_fit_pool(key, some, priors) for key, some in by_pool.items()]
+    return [_fit_pool(key, some, priors, muted) for key, some in by_pool.items()]
 
 
 def _fit_pool(
     key: PoolKey,
     votes: Sequence[tuple[int, Standing]],
     priors: Mapping[UUID, Assumed],
+    muted: Collection[UUID],
 ) -> _Fitted:
     items = {item: n for n, item in enumerate(dict.fromkeys((place, vote.question) for place, vote in votes))}
     experts = {expert: n for n, expert in enumerate(sorted({vote.expert_id for _, vote in votes}))}
     classes = len(key.labels.split(","))
     rows: Ints = np.array(
-        [(items[place, vote.question], experts[vote.expert_id], vote.label) for place, vote in votes], dtype=np.int64
+        [
+            (items[place, vote.question], experts[vote.expert_id], vote.label)
+            for place, vote in votes
+            if vote.expert_id not in muted
+        ],
+        dtype=np.int64,
     )
-    cast = crowd(*rows.T, tasks=len(items), workers=len(experts), classes=classes)
+    cast = crowd(*rows.reshape(-1, 3).T, tasks=len(items), workers=len(experts), classes=classes)
     pool = Pool.empty(len(items), len(experts), classes)
     right, wrong = np.array([priors[expert] for expert in experts], dtype=np.float64).T.copy()
     pool.coin.prior = Prior(right, wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from uuid import UUID
 
 import numpy as np
@@ -68,7 +69,8 @@ async def get_consensus(tx: Transaction, task_id: UUID) -> TaskConsensus:
 
 
 def _weighed(votes: Sequence[Vote], weights: bytes) -> list[StandingVote]:
-    """The votes that stand, by question and answer, with the weights that are kept in this order."""
+    """The votes that stand, by question and answer, with the weights that are kept in this order; NaN for the muted."""
     stand = sorted((vote.question, vote.answer_id, vote.label) for vote in standing(votes) if vote.label is not None)
     nats = np.frombuffer(weights, WEIGHT).tolist()
-    return [StandingVote(answer, question, label, w) for (question, answer, label), w in zip(stand, nats, strict=False)]
+    pairs = zip(stand, nats, strict=False)
+    return [StandingVote(answer, question, label, w) for (question, answer, label), w in pairs if not isnan(w)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -25,10 +25,10 @@ SELECT project_id FROM project_state WHERE project_id = ANY($1::uuid[]) ORDER BY
 
 # A pool's own row has no expert.
 _LOAD = """
-SELECT p.project_id, p.labels, NULL::uuid AS expert_id, p.correct, p.total, 0, 0, p.state
+SELECT p.project_id, p.labels, NULL::uuid AS expert_id, p.correct, p.total, 0, 0, p.state, false
 FROM unnest($1::uuid[], $2::text[]) AS n (project_id, labels) JOIN pool p USING (project_id, labels)
 UNION ALL
-SELECT r.project_id, r.labels, r.expert_id, r.correct, r.total, r.prior_right, r.prior_wrong, r.state
+SELECT r.project_id, r.labels, r.expert_id, r.correct, r.total, r.prior_right, r.prior_wrong, r.state, r.muted
 FROM unnest($3::uuid[], $4::text[], $5::uuid[]) AS n (project_id, labels, expert_id)
 JOIN pool_rater r USING (project_id, labels, expert_id)
 """
@@ -53,9 +53,10 @@ UPDATE pool SET correct = 0, total = 0 WHERE project_id = ANY($1::uuid[])
 """
 
 _WRITE_RATERS = """
-INSERT INTO pool_rater (project_id, labels, expert_id, vendor_id, correct, total, prior_right, prior_wrong, state)
+INSERT INTO pool_rater (project_id, labels, expert_id, vendor_id, correct, total, prior_right, prior_wrong, state,
+                        muted)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::double precision[], $6::double precision[],
-                     $7::double precision[], $8::double precision[], $9::bytea[])
+                     $7::double precision[], $8::double precision[], $9::bytea[], $10::boolean[])
 ON CONFLICT (project_id, labels, expert_id)
 DO UPDATE SET correct = excluded.correct, total = excluded.total, prior_right = excluded.prior_right,
               prior_wrong = excluded.prior_wrong, state = excluded.state
@@ -93,6 +94,7 @@ class Stepped:
     key: PoolKey
     vendor_id: UUID
     experts: Sequence[UUID]
+    muted: Collection[UUID]
     pool: Pool
     gained: tuple[float, float]
 
@@ -112,12 +114,12 @@ async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) 
     found = {key: Loaded(b"", {}) for key in wanted}
     pairs = [(*key, expert) for key, experts in wanted.items() for expert in experts]
     rows = await tx.fetch(_LOAD, *zip(*wanted, strict=True), *(zip(*pairs, strict=True) if pairs else ([], [], [])))
-    for project_id, labels, expert_id, correct, total, right, wrong, state in rows:
+    for project_id, labels, expert_id, correct, total, right, wrong, state, muted in rows:
         loaded = found[PoolKey(project_id, labels)]
         if expert_id is None:
             loaded.state = state
         else:
-            loaded.raters[expert_id] = Rater((right, wrong), correct, total, state)
+            loaded.raters[expert_id] = Rater((right, wrong), correct, total, state, muted)
     return found
 
 
@@ -141,4 +143,4 @@ def _rater_rows(one: Stepped) -> Iterator[tuple[object, ...]]:
     coin = one.pool.coin
     columns = [values.tolist() for values in (coin.correct, coin.total, coin.prior.right, coin.prior.wrong)]
     for expert, *values, state in zip(one.experts, *columns, stored.rater_states(one.pool), strict=True):
-        yield (*one.key, expert, one.vendor_id, *values, state)
+        yield (*one.key, expert, one.vendor_id, *values, state, expert in one.muted)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from services.scoring.domain.consensus import Finding
 from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.scoring import score as score_task
 from services.scoring.domain.votes import Vote, standing
-from services.scoring.usecases.assume_raters import Rating, assume
+from services.scoring.usecases.assume_raters import Rating, assume, flagged
 from services.scoring.usecases.pools import Loaded, PoolKey, Stepped, load_pools, write_pools
 from services.scoring.usecases.tasks import WEIGHT, NewState, Task, found_bytes, write_tasks
 from services.scoring.usecases.tell import to_judgement
@@ -37,7 +38,7 @@ class Asked:
     task: Task
     votes: Sequence[Vote]
     stand: Sequence[Vote]
-    items: Sequence[Item]
+    items: list[Item]
     findings: list[Finding]
     held: list[bytes]
 
@@ -61,6 +62,7 @@ async def score(
     experts = {key: pooled.raters([p.asked.items[p.question] for p in places]) for key, places in pools.items()}
     loaded = await load_pools(tx, experts)
     await _assume_new(tx, pools, experts, loaded)
+    _leave_out_muted(pools, loaded)
     stepped = [_step(key, places, experts[key], loaded[key]) for key, places in pools.items()]
     await write_pools(tx, stepped, _gained(asked))
     await write(tx, asked, traces)
@@ -97,6 +99,7 @@ async def look(tx: Transaction, asked: Sequence[Asked]) -> None:
     pools = by_pool(asked)
     experts = {key: pooled.raters([p.asked.items[p.question] for p in places]) for key, places in pools.items()}
     loaded = await load_pools(tx, experts) if pools else {}
+    _leave_out_muted(pools, loaded)
     for key, places in pools.items():
         raters = [loaded[key].raters[expert] for expert in experts[key]]
         pool = _load(places, raters, loaded[key].state)
@@ -125,7 +128,11 @@ async def write(tx: Transaction, asked: Sequence[Asked], traces: Mapping[UUID, s
 
 def _state(one: Asked, scoring: Scoring, result: bytes) -> NewState:
     follows, found = scoring.outcome, one.findings
-    weights = [ballot.weight for finding in found for _, ballot in sorted(finding.ballots.items())]
+    weights = [
+        ballot.weight if (ballot := found[vote.question].ballots.get(vote.answer_id)) else nan
+        for vote in sorted(one.stand, key=lambda vote: (vote.question, vote.answer_id))
+        if vote.label is not None
+    ]
     return NewState(
         one.task.task_id,
         one.task.version + 1,
@@ -155,9 +162,18 @@ async def _assume_new(
         for key, some in new.items()
         for expert in some
     }
-    assumed = await assume(tx, wanted)
+    assumed, muted = await assume(tx, wanted), await flagged(tx, {rating.expert_id for rating in wanted})
     for key, some in new.items():
-        loaded[key].raters |= {expert: stored.Rater(assumed[key.project_id, expert]) for expert in some}
+        loaded[key].raters |= {
+            expert: stored.Rater(assumed[key.project_id, expert], muted=expert in muted) for expert in some
+        }
+
+
+def _leave_out_muted(pools: Mapping[PoolKey, Sequence[Place]], loaded: Mapping[PoolKey, Loaded]) -> None:
+    for key, places in pools.items():
+        if muted := {expert for expert, rater in loaded[key].raters.items() if rater.muted}:
+            for asked, question in places:
+                asked.items[question] = pooled.heard(asked.items[question], muted)
 
 
 def _step(key: PoolKey, places: Sequence[Place], experts: Sequence[UUID], loaded: Loaded) -> Stepped:
@@ -169,7 +185,8 @@ def _step(key: PoolKey, places: Sequence[Place], experts: Sequence[UUID], loaded
     for (asked, question), finding, held in zip(places, found, stored.item_states(pool), strict=True):
         asked.findings[question], asked.held[question] = finding, held
     gained = float(pool.coin.correct.sum() - before[0]), float(pool.coin.total.sum() - before[1])
-    return Stepped(key, places[0].asked.task.vendor_id, experts, pool, gained)
+    muted = {expert for expert in experts if loaded.raters[expert].muted}
+    return Stepped(key, places[0].asked.task.vendor_id, experts, muted, pool, gained)
 
 
 def _load(places: Sequence[Place], raters: Sequence[stored.Rater], state: bytes) -> Pool:

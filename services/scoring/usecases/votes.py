@@ -16,11 +16,13 @@ from services.scoring.domain.votes import Vote
 # adds itself.
 _ADD = """
 WITH new AS (
-    INSERT INTO vote (answer_id, question, task_id, vendor_id, expert_id, label, strength, surplus, submitted_at)
-    SELECT a.answer_id, v.question, a.task_id, a.vendor_id, a.expert_id, v.label, v.strength, a.surplus, a.submitted_at
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::boolean[], $6::timestamptz[])
-         WITH ORDINALITY AS a (answer_id, task_id, vendor_id, expert_id, surplus, submitted_at, place)
-    JOIN unnest($7::integer[], $8::smallint[], $9::smallint[], $10::smallint[])
+    INSERT INTO vote (answer_id, question, task_id, vendor_id, expert_id, label, strength, surplus, submitted_at,
+                      seconds)
+    SELECT a.answer_id, v.question, a.task_id, a.vendor_id, a.expert_id, v.label, v.strength, a.surplus, a.submitted_at,
+           a.seconds
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::boolean[], $6::timestamptz[], $7::integer[])
+         WITH ORDINALITY AS a (answer_id, task_id, vendor_id, expert_id, surplus, submitted_at, seconds, place)
+    JOIN unnest($8::integer[], $9::smallint[], $10::smallint[], $11::smallint[])
          AS v (place, question, label, strength) USING (place)
     ON CONFLICT DO NOTHING
     RETURNING task_id, answer_id, question, expert_id, label, strength, submitted_at)
@@ -66,12 +68,14 @@ class NewAnswer(NamedTuple):
     expert_id: UUID
     surplus: bool
     submitted_at: datetime
+    seconds: int
+    """Of active work."""
     stated: Sequence[Stated]
 
 
 async def add_votes(tx: Transaction, answers: Sequence[NewAnswer]) -> dict[UUID, list[Vote]]:
     """Adds the votes that are new; gives all votes of the tasks that got some, by answer and question."""
-    columns = zip(*(answer[:6] for answer in answers), strict=True)
+    columns = zip(*(answer[:7] for answer in answers), strict=True)
     cast = [
         (place, question, stated.label, stated.strength)
         for place, answer in enumerate(answers, 1)

@@ -44,6 +44,8 @@ candidate AS (
         WHERE t.batch_id = e.batch_id AND t.kind = 1 AND t.state = 2
           AND t.seats_taken + t.surplus_taken < t.answers_wanted
           AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = $1)
+          AND NOT EXISTS (SELECT FROM kept_apart k JOIN slot s ON s.expert_id = k.other_id
+                          WHERE k.expert_id = $1 AND s.task_id = t.task_id AND s.state IN (1, 2, 3))
         ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.position
         LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
     ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),

@@ -1,0 +1,50 @@
+"""RaterService: contract to domain and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from preceptor.scoring.v1 import rater_pb2
+from preceptor.scoring.v1.events_pb2 import FlagKind, FlagState
+
+from chassis.db import Row
+from chassis.ids import name, parse_name
+from chassis.rpc.call import Call
+from chassis.rpc.paging import page_size
+from services.scoring.context import Context
+from services.scoring.usecases import flags
+
+_BEGINNING = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+
+
+async def list_flags(call: Call[Context], request: rater_pb2.ListFlagsRequest) -> rater_pb2.ListFlagsResponse:
+    """Gives a page of open flags."""
+    limit = page_size(request.page_size, default=50, greatest=500)
+    after = call.context.pager.position(request)
+    start = (datetime.fromisoformat(str(after[0])), UUID(str(after[1]))) if after else _BEGINNING
+    rows = await flags.list_flags(call.tx, start, limit + 1)
+    page, token = rows[:limit], ""
+    if len(rows) > limit:
+        token = call.context.pager.token(request, page[-1]["flagged_at"].isoformat(), str(page[-1]["flag_id"]))
+    return rater_pb2.ListFlagsResponse(flags=[_flag(row) for row in page], next_page_token=token)
+
+
+async def decide_flag(call: Call[Context], request: rater_pb2.DecideFlagRequest) -> rater_pb2.DecideFlagResponse:
+    """Decides about a flag in the name of the caller. Raises `FlagNotFound` or `FlagDecided`."""
+    flag_id = parse_name("flags", request.name, "name")
+    row = await flags.decide_flag(call.tx, flag_id, request.state, request.reason, call.caller.subject)
+    return rater_pb2.DecideFlagResponse(flag=_flag(row))
+
+
+def _flag(row: Row) -> rater_pb2.Flag:
+    flag = rater_pb2.Flag(
+        name=name("flags", row["flag_id"]),
+        expert=name("experts", row["expert_id"]),
+        kind=FlagKind.ValueType(row["kind"]),
+        state=FlagState.ValueType(row["state"]),
+        others=[name("experts", other) for other in row["others"]],
+        evidence=row["evidence"],
+    )
+    flag.flag_time.FromDatetime(row["flagged_at"])
+    return flag
