@@ -26,7 +26,7 @@ FRESH = (3.0, 1.0)
 
 
 def vote(number: int, label: int | None, *, strength: int = 0, question: int = 0, expert: int | None = None) -> Vote:
-    """A vote by an answer of this number, a second after the one before; by an expert of its own unless one is given."""
+    """A vote by an answer of this number, a second after the one before; by an expert of its own unless told."""
     by = UUID(int=1000 + (number if expert is None else expert))
     return Vote(UUID(int=number), question, by, label, strength, START + timedelta(seconds=number))
 

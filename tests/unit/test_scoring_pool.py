@@ -116,10 +116,18 @@ def test_the_one_coin_of_a_first_step_is_bayes_rule_by_its_definition(classes: i
     pool.coin.prior = Prior(right, wrong)
     pool.step(votes_of([0], {0: dict(enumerate(labels.tolist()))}, [0]), Gone(*np.empty((3, 0), np.int64)))
     expected = class_shares(np.bincount(labels, minlength=classes).astype(np.float64))
-    # By then each rater has one vote more, of which nothing is known yet: it counts as not right.
-    for q, label in zip(right / (right + wrong + 1), labels, strict=True):
+    for q, label in zip(right / (right + wrong), labels, strict=True):
         expected *= np.where(np.arange(classes) == label, q, (1 - q) / (classes - 1))
     np.testing.assert_allclose(pool.coin.held[0], expected / expected.sum(), atol=1e-6)
+
+
+def test_raters_who_agree_on_many_items_of_one_batch_are_believed_as_if_they_had_come_one_by_one() -> None:
+    # What a rater says now is no evidence on the rater before it is scored: not for them, and not against them.
+    labels = {item: dict.fromkeys(range(2), item % CLASSES) for item in range(30)}
+    pool = Pool.empty(30, 2, CLASSES)
+    pool.step(votes_of(range(30), labels, [0] * 30), nothing_gone())
+    assert pool.coin.held.argmax(axis=1).tolist() == [item % CLASSES for item in range(30)]
+    np.testing.assert_allclose(pool.coin.held.max(axis=1), 18 / 19, rtol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))

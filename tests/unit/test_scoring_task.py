@@ -18,7 +18,7 @@ from services.scoring.domain.votes import Vote, standing
 from services.scoring.usecases import score_tasks, tasks
 from tests.support import findings
 
-RULE = Redundancy(2, 5, 0.85)
+RULE = Redundancy(2, 5, 0.9)
 CAST = st.lists(st.tuples(st.none() | st.integers(-3, 3), st.integers(0, 4)), min_size=1, max_size=8)
 
 
