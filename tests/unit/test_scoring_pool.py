@@ -174,6 +174,12 @@ def test_what_is_kept_is_read_as_it_was_and_kept_again_alike() -> None:
     assert len(stored.item_states(pool)) == votes.tasks
 
 
+def test_a_part_without_raters_is_kept_as_one_with_some() -> None:
+    state, raters, items = kept(stored.load(CLASSES, b"", [], [b"", b""]))
+    assert (len(raters), len(items)) == (0, 2)
+    assert stored.load(CLASSES, state, [], items).given.tolist() == [0] * CLASSES
+
+
 def test_without_bytes_nothing_is_counted() -> None:
     fresh = stored.load(CLASSES, b"", [Rater((3.0, 1.0))] * WORKERS, [b""] * ITEMS)
     assert kept(fresh) == kept(Pool.empty(ITEMS, WORKERS, CLASSES))

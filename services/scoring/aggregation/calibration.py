@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from services.scoring.aggregation.configuration import Configuration
 from services.scoring.aggregation.crowd import Floats, Ints
 
