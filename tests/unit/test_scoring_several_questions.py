@@ -13,7 +13,7 @@ from services.scoring.domain.votes import Vote
 from tests.support import findings
 from tests.unit.test_scoring_rubric_grade import QUESTIONS
 
-RULE = Redundancy(2, 4, 0.88)
+RULE = Redundancy(2, 4, 0.87)
 Said = tuple[int | None, int | None, int | None]
 
 
