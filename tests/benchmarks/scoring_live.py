@@ -80,7 +80,7 @@ async def _handle(handler: Handler[None], records: Sequence[Record]) -> None:
 
 def _records(number: int) -> list[Record]:
     """Answers as they are on the bus: five a task by two hundred experts, tasks side by side."""
-    chance = random.Random(number)  # noqa: S311 - made-up answers
+    chance = random.Random(number)
     project, batch, vendor = (str(new_id()) for _ in range(3))
     experts = [str(new_id()) for _ in range(_EXPERTS)]
     tasks = [(str(new_id()), chance.sample(experts, _OVERLAP), chance.choice((-2, 2))) for _ in range(number // 5 + 1)]

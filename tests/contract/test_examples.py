@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
-from uuid import UUID
 
 import pytest
 from preceptor.work.v1.work_pb2 import Domain
@@ -14,9 +13,8 @@ from chassis.contract.work import TaskTypeParts, task_type_of, task_types
 from chassis.rpc.validation import violations_of
 from deploy.local.examples import Example, answer_of, read_examples
 from services.scoring.aggregation import aggregator_for
-from services.scoring.domain.consensus import Finding
-from services.scoring.domain.votes import Ballot
 from tests.contract.source_tree import ROOT
+from tests.support.findings import findings
 
 TYPES = list(task_types().values())
 LEAST_TASKS = 80
@@ -52,12 +50,7 @@ def test_what_an_example_calls_true_answers_each_of_its_questions(example: Examp
 def test_experts_who_see_what_is_true_make_it_the_result(example: Example) -> None:
     aggregator = aggregator_for(task_type_of(example.payload))
     questions = questions_of(example.payload).questions
-    stated = aggregator.read(answer_of(example.payload, example.truth, example.why), questions)
-    found = []
-    for question, said in zip(questions, stated, strict=True):
-        assert said.label is not None
-        ballots = {UUID(int=n): Ballot(said.label, said.strength, 2.0) for n in range(2)}
-        found.append(Finding(aggregator.aggregate(question, list(ballots.values())), ballots, 0))
+    found = findings(aggregator, questions, [answer_of(example.payload, example.truth, example.why)] * 2)
     told = [aggregator.labels(q)[f.consensus.label] for q, f in zip(questions, found, strict=True) if f.consensus]
     assert told == [str(label) for label in example.truth.values()]
     assert violations_of(aggregator.result(questions, found)) == []

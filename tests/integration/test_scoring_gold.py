@@ -11,7 +11,7 @@ from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, ANSWER_KIND_WORK
 from chassis.db import Database, Scope
 from chassis.ids import new_id
 from tests.support.databases import Databases
-from tests.support.scoring import Task, open_database, react, react_in, rows, scored_events
+from tests.support.scoring import Task, open_database, react, react_in, rows, scored_events, weights
 from tests.support.work import grades, rubric
 
 KEY = grades(accuracy=3, tone=4, padding=0)
@@ -50,38 +50,31 @@ async def test_gold_goes_into_the_raters_record_and_weighs_in_their_next_vote(da
     expert = new_id()
     wrong = grades(accuracy=1, tone=1, padding="?")
     await react(database, [Task(payload=rubric()).gold(wrong, KEY, expert=expert) for _ in range(4)])
-    [rater] = await rows(database, "SELECT expert_id, correct, total FROM rater")
+    [rater] = await rows(database, "SELECT expert_id, correct, total FROM gold_record")
     assert tuple(rater) == (expert, 0, 8)
-    await react(database, [Task(payload=rubric()).submitted(KEY, expert=by) for by in (expert, new_id())])
-    votes = await rows(database, "SELECT expert_id, weight FROM vote WHERE question = 0 ORDER BY weight")
-    assert [row["expert_id"] == expert for row in votes] == [True, False]
+    theirs, fresh = Task(payload=rubric()), Task(payload=rubric())
+    await react(database, [theirs.submitted(KEY, expert=expert), fresh.submitted(KEY)])
+    weighed = await weights(database)
+    assert all(low < usual for low, usual in zip(weighed[theirs.task_id], weighed[fresh.task_id], strict=True))
 
 
-async def test_records_are_what_votes_and_gold_add_up_to(database: Database) -> None:
+async def test_records_are_what_gold_adds_up_to_by_kind_of_work(database: Database) -> None:
     experts = [new_id() for _ in range(3)]
-    task = Task(payload=rubric(), least=3)
-    answers = [task.submitted(grades(accuracy=3, tone=2, padding=0), expert=expert) for expert in experts]
-    answers += [
-        Task(payload=rubric()).gold(grades(accuracy=3, tone=2, padding=0), KEY, expert=expert) for expert in experts
-    ]
-    await react(database, answers)
-    summed = """
-    SELECT expert_id, sum(correct), sum(total)::float8
-    FROM (SELECT expert_id, sum(credit) AS correct, count(credit) AS total FROM vote GROUP BY 1
-          UNION ALL SELECT expert_id, sum(correct), sum(total) FROM gold_answer GROUP BY 1) AS part
-    GROUP BY 1 ORDER BY 1
-    """
-    raters = await rows(database, "SELECT expert_id, correct, total FROM rater ORDER BY expert_id")
-    assert [tuple(row) for row in raters] == [tuple(row) for row in await rows(database, summed)]
-    assert {row["total"] for row in raters} == {6}
+    wrong = grades(accuracy=1, tone=2, padding="?")
+    for given in (KEY, wrong, KEY):
+        await react(database, [Task(payload=rubric()).gold(given, KEY, expert=expert) for expert in experts])
+    summed = "SELECT expert_id, sum(correct), sum(total) FROM gold_answer GROUP BY 1 ORDER BY 1"
+    recorded = await rows(database, "SELECT expert_id, correct, total FROM gold_record ORDER BY expert_id")
+    assert [tuple(row) for row in recorded] == [tuple(row) for row in await rows(database, summed)]
+    assert {(row["correct"], row["total"]) for row in recorded} == {(6, 8)}
 
 
 async def test_a_replay_of_gold_changes_nothing_and_emits_nothing(database: Database) -> None:
     answers = [Task(payload=rubric()).gold(KEY, KEY) for _ in range(2)]
     await react(database, answers)
-    before = await rows(database, "SELECT * FROM rater ORDER BY expert_id")
+    before = await rows(database, "SELECT * FROM gold_record ORDER BY expert_id")
     await react(database, list(reversed(answers)) * 2)
-    assert await rows(database, "SELECT * FROM rater ORDER BY expert_id") == before
+    assert await rows(database, "SELECT * FROM gold_record ORDER BY expert_id") == before
     assert len(await scored_events(database)) == 2
 
 
@@ -95,6 +88,6 @@ async def test_work_and_gold_in_one_batch_take_a_fixed_number_of_statements(data
             with tx.conn.query_logger(statements.append):
                 await react_in(tx, answers)
         counts.append(len(statements))
-    assert counts[1] == counts[2] == 8
+    assert counts[1] == counts[2] == 13
     kinds = [told.kind for told in await scored_events(database)]
     assert kinds.count(ANSWER_KIND_GOLD) == kinds.count(ANSWER_KIND_WORK) == 23

@@ -14,17 +14,17 @@ from chassis.db import Database, Scope
 from chassis.ids import name, new_id
 from chassis.rpc.call import Call, Caller
 from services.scoring.api.consensus import get_consensus
-from services.scoring.context import Context
-from services.scoring.settings import ScoringSettings
 from tests.support.databases import Databases
-from tests.support.scoring import Task, open_database, react, react_in, rows, scored_events
+from tests.support.scoring import CONTEXT, Task, fit, open_database, react, react_in, rows, scored_events, weights
 from tests.support.work import claims, grades, rubric, verdicts
 
 SUPPORTED, CONTRADICTED = FACT_VERDICT_SUPPORTED, FACT_VERDICT_CONTRADICTED
 STORED = (
     "SELECT * FROM task_state",
     "SELECT * FROM vote ORDER BY answer_id, question",
-    "SELECT * FROM rater ORDER BY expert_id",
+    "SELECT * FROM project_state",
+    "SELECT * FROM pool ORDER BY labels",
+    "SELECT * FROM pool_rater ORDER BY labels, expert_id",
 )
 
 
@@ -54,28 +54,43 @@ async def test_a_fact_check_asks_on_while_one_claim_is_open(database: Database) 
     assert [claim.verdict for claim in scored[-1].result.fact_check.claims] == [SUPPORTED, CONTRADICTED]
 
 
-async def test_who_cannot_assess_is_kept_apart_and_brings_no_weight_and_no_credit(database: Database) -> None:
+async def test_who_cannot_assess_is_kept_apart_and_brings_no_weight(database: Database) -> None:
     task, expert = Task(payload=rubric()), new_id()
     await react(database, [task.submitted(grades(accuracy=3, tone=3, padding=0)) for _ in range(2)])
     await react(database, [task.submitted(grades(accuracy="?", tone="?", padding=0), expert=expert, surplus=True)])
-    kept = await rows(database, "SELECT label, weight, credit FROM vote WHERE expert_id = $1 ORDER BY question", expert)
-    assert [[value is None for value in row.values()] for row in kept] == [[True] * 3, [True] * 3, [False] * 3]
+    kept = await rows(database, "SELECT label FROM vote WHERE expert_id = $1 ORDER BY question", expert)
+    assert [row["label"] for row in kept] == [None, None, 0]
+    assert len((await weights(database))[task.task_id]) == 2 + 2 + 3
+    pooled = await rows(database, "SELECT labels, total FROM pool_rater WHERE expert_id = $1", expert)
+    assert [tuple(row) for row in pooled] == [("0,1,NOT_APPLICABLE", 1)]
     scored = (await scored_events(database))[-1]
     assert [each.cannot_assess for each in scored.result.rubric_grade.criteria] == [1, 1, 0]
     proposals = sorted((judgement.proposal, judgement.ground) for judgement in scored.judgements)
     assert proposals == [(PROPOSAL_ACCEPT, ""), (PROPOSAL_ACCEPT, ""), (PROPOSAL_PARTIAL, "INCOMPLETE")]
 
 
-async def test_records_are_what_the_credits_of_all_questions_add_up_to(database: Database) -> None:
-    experts = [new_id() for _ in range(3)]
+async def test_what_a_project_counts_is_what_its_raters_have_in_its_pools(database: Database) -> None:
+    experts, project = [new_id() for _ in range(3)], new_id()
     for tone in (1, 2, 5):
-        task = Task(payload=rubric(), greatest=3)
+        task = Task(payload=rubric(), greatest=3, project_id=project)
         for expert in experts:
             await react(database, [task.submitted(grades(accuracy=3, tone=tone, padding="n/a"), expert=expert)])
-    raters = await rows(database, "SELECT expert_id, correct, total::bigint FROM rater ORDER BY expert_id")
-    summed = "SELECT expert_id, sum(credit), count(credit) FROM vote GROUP BY expert_id ORDER BY expert_id"
-    assert raters == await rows(database, summed)
-    assert {row["total"] for row in raters} == {9}
+    raters = await rows(database, "SELECT labels, expert_id, total FROM pool_rater")
+    assert {row["total"] for row in raters} == {3}
+    assert len(raters) == 9
+    pools = await rows(database, "SELECT labels, correct, total FROM pool ORDER BY labels")
+    summed = "SELECT labels, sum(correct), sum(total) FROM pool_rater GROUP BY labels ORDER BY labels"
+    for pool, parts in zip(pools, await rows(database, summed), strict=True):
+        assert tuple(pool) == (parts[0], pytest.approx(parts[1]), parts[2])
+    assert [tuple(row) for row in await rows(database, "SELECT standing FROM project_state")] == [(27,)]
+
+
+async def test_what_nobody_could_assess_has_no_result_and_is_asked_again(database: Database) -> None:
+    task = Task(payload=rubric())
+    await react(database, [task.submitted(grades(accuracy="?", tone="?", padding="?")) for _ in range(2)])
+    [scored] = await scored_events(database)
+    assert (scored.verdict, scored.answers_wanted, scored.confidence) == (VERDICT_MORE_WANTED, 4, 0)
+    assert await fit(database) == 0  # there is nothing to be learned
 
 
 async def test_a_replay_changes_nothing_and_emits_nothing(database: Database) -> None:
@@ -104,7 +119,7 @@ async def test_types_and_numbers_of_questions_do_not_change_the_number_of_statem
             with tx.conn.query_logger(statements.append):
                 await react_in(tx, answers)
         counts.append(len(statements))
-    assert counts[1] == counts[2] == 7
+    assert counts[1] == counts[2] == 11
 
 
 async def test_the_votes_are_told_by_question_in_the_words_of_its_scale(database: Database) -> None:
@@ -112,7 +127,7 @@ async def test_the_votes_are_told_by_question_in_the_words_of_its_scale(database
     await react(database, [task.submitted(grades(accuracy="?", tone=4, padding="n/a"))])
     who = Caller(new_id(), "staff", frozenset({"OPS"}), new_id(), new_id())
     async with database.transaction(who.scope) as tx:
-        call = Call(who, Context(ScoringSettings()), database, tx)
+        call = Call(who, CONTEXT, database, tx)
         told = await get_consensus(call, GetConsensusRequest(task=name("tasks", task.task_id)))
     assert [(vote.question, vote.label) for vote in told.votes] == [("tone", "4"), ("padding", "NOT_APPLICABLE")]
     assert told.confidence == pytest.approx(0.0)

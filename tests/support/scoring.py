@@ -10,6 +10,7 @@ from itertools import count
 from uuid import UUID
 
 import asyncpg
+import numpy as np
 from preceptor.scoring.v1.events_pb2 import TaskScored
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.pairwise_preference_pb2 import PairwisePreferenceAnswer, PairwisePreferencePayload
@@ -23,12 +24,17 @@ from chassis.contract.work import task_type_of
 from chassis.db import Database, Scope, Transaction
 from chassis.ids import new_id
 from chassis.rpc.paging import Pager
+from chassis.settings import load
+from chassis.timers import Timer, tick_once
 from services.scoring.context import Context
 from services.scoring.reactions import on_answer_submitted
 from services.scoring.service import SERVICE
 from services.scoring.settings import ScoringSettings
+from services.scoring.usecases import fit_projects
+from services.scoring.usecases.tasks import WEIGHT
 from tests.support.databases import Databases
 
+CONTEXT = Context(load(ScoringSettings), Pager(bytes(32)))
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _seconds = count()
 
@@ -43,7 +49,7 @@ class Task:
     project_id: UUID = field(default_factory=new_id)
     least: int = 2
     greatest: int = 5
-    stop_confidence: float = 0.9
+    stop_confidence: float = 0.85
     payload: Payload = field(default_factory=lambda: Payload(pairwise_preference=PairwisePreferencePayload()))
 
     def answer(self, preference: int, *, expert: UUID | None = None, surplus: bool = False) -> AnswerSubmitted:
@@ -101,13 +107,28 @@ async def react(database: Database, answers: Sequence[AnswerSubmitted]) -> None:
 
 async def react_in(tx: Transaction, answers: Sequence[AnswerSubmitted]) -> None:
     """Like `react`, in a transaction of the test's own."""
-    await on_answer_submitted.react(tx, [_event(answer) for answer in answers], Context(ScoringSettings(), Pager(bytes(32))))
+    await on_answer_submitted.react(tx, [_event(answer) for answer in answers], CONTEXT)
+
+
+async def fit(database: Database) -> int:
+    """Lets the timer fit what is due; returns how many projects it were."""
+    timer = Timer("fit-projects", timedelta(seconds=1), fit_projects.tick)
+    fitted = 0
+    while await tick_once(database, timer, CONTEXT):
+        fitted += 1
+    return fitted
 
 
 async def rows(database: Database, sql: str, *args: object, scope: Scope | None = None) -> list[asyncpg.Record]:
     """What a query gives, in a transaction of its own."""
     async with database.transaction(scope or Scope.service()) as tx:
         return await tx.fetch(sql, *args)
+
+
+async def weights(database: Database) -> dict[UUID, list[float]]:
+    """The weights of each task's standing votes, in nats, by question and answer."""
+    kept = await rows(database, "SELECT task_id, weights FROM task_state")
+    return {row["task_id"]: np.frombuffer(row["weights"], WEIGHT).tolist() for row in kept}
 
 
 async def scored_events(database: Database) -> list[TaskScored]:

@@ -1,64 +1,93 @@
-"""The posterior of the one-coin model, against numbers worked out from its definition."""
+"""What is found of one question: the label chosen, how sure it is, and what holds whatever the votes."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 from math import isclose, log
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from preceptor.work.v1.work_pb2 import Question
 
 from services.scoring.aggregation import choice
-from services.scoring.domain.reliability import GREATEST, Record, reliability, weight
+from services.scoring.aggregation.aggregator import Stated
+from services.scoring.aggregation.configuration import DEFAULT
+from services.scoring.aggregation.one_coin import weights
+from services.scoring.aggregation.pairwise_preference import AGGREGATOR
+from services.scoring.domain.consensus import Consensus
+from services.scoring.domain.stopping import greatest_weight
 from services.scoring.domain.votes import Ballot
+from tests.support.findings import FRESH, found
 
-QUALITIES = st.floats(0.4, GREATEST)
-VOTES = st.lists(st.tuples(st.integers(0, 2), QUALITIES), min_size=1, max_size=12)
-
-
-def ballots(votes: Sequence[tuple[int, float]], classes: int = 3) -> list[Ballot]:
-    return [Ballot(label, 0, weight(quality, classes)) for label, quality in votes]
-
-
-def posterior(votes: Sequence[tuple[int, float]], classes: int = 3) -> tuple[float, ...]:
-    return choice.posterior(choice.evidence(ballots(votes, classes), classes))
+ASKED = Question(id="preference")
+PRIORS = st.tuples(st.integers(3, 30), st.integers(1, 3)).map(lambda pair: (float(pair[0]), float(pair[1])))
+VOTES = st.lists(st.tuples(st.integers(0, 2), PRIORS), min_size=1, max_size=9)
+Voted = Sequence[tuple[int, tuple[float, float]]]
+without_deadline = settings(deadline=None)  # the first run compiles
 
 
-def enumerated(votes: Sequence[tuple[int, str]], classes: int) -> list[Fraction]:
-    """Bayes' rule by the definition: the product of each vote's probability, for each right label, in fractions."""
-    likelihood = []
-    for right in range(classes):
-        product = Fraction(1)
-        for label, quality in votes:
-            q = Fraction(quality)
-            product *= q if label == right else (1 - q) / (classes - 1)
-        likelihood.append(product)
-    return [each / sum(likelihood) for each in likelihood]
+def consensus(votes: Voted) -> Consensus:
+    """The consensus of labels by raters of whom so much is assumed."""
+    said, priors = [Stated(label) for label, _ in votes], [prior for _, prior in votes]
+    finding = found(AGGREGATOR, ASKED, said, priors=priors)
+    assert finding.consensus is not None
+    return finding.consensus
 
 
-@pytest.mark.parametrize(
-    ("votes", "expected"),
-    [
-        # Fresh raters: q = 3/4, each wrong label 1/8; the odds of a vote are 6 to 1.
-        ([(0, 0.75)], ["3/4", "1/8", "1/8"]),
-        ([(0, 0.75), (0, 0.75)], ["18/19", "1/38", "1/38"]),
-        ([(0, 0.75)] * 3, ["108/109", "1/218", "1/218"]),
-        ([(0, 0.75), (2, 0.75)], ["6/13", "1/13", "6/13"]),
-        ([(0, 0.75), (0, 0.75), (2, 0.75)], ["36/43", "1/43", "6/43"]),
-        ([(0, 0.75), (1, 0.75), (2, 0.75)], ["1/3", "1/3", "1/3"]),
-        # q = 9/10: odds 18 to 1; q = 1/2: odds 2 to 1. One good rater outweighs two poor ones.
-        ([(0, 0.9), (2, 0.5), (2, 0.5)], ["18/23", "1/23", "4/23"]),
-    ],
-)
-def test_the_posterior_is_what_bayes_rule_gives_by_hand(votes: list[tuple[int, float]], expected: list[str]) -> None:
-    assert posterior(votes) == pytest.approx([float(Fraction(each)) for each in expected], abs=1e-12)
+def of_fresh(*labels: int) -> Consensus:
+    return consensus([(label, FRESH) for label in labels])
 
 
-@pytest.mark.parametrize("classes", [2, 3, 5])
-def test_the_posterior_is_the_enumeration_over_right_labels(classes: int) -> None:
-    votes = [(0, "0.8"), (1, "0.6"), (1, "0.7"), (classes - 1, "0.55"), (0, "0.9")]
-    expected = [float(each) for each in enumerated(votes, classes)]
-    assert posterior([(label, float(q)) for label, q in votes], classes) == pytest.approx(expected, abs=1e-12)
+def weight(correct: float, total: float, classes: int = 3) -> float:
+    """The evidence of a vote of a rater who was right so often, in nats."""
+    [nats] = weights(np.array([correct]), np.array([total]), classes, DEFAULT).tolist()
+    return float(nats)
+
+
+def test_one_vote_is_believed_less_than_two_and_two_less_than_three() -> None:
+    sure = [of_fresh(*[0] * votes).confidence for votes in (1, 2, 3)]
+    assert sure == pytest.approx([0.743, 0.911, 0.971], abs=1e-3)
+
+
+def test_a_vote_against_takes_more_than_a_vote_for_gives() -> None:
+    assert of_fresh(0, 0, 2).confidence < of_fresh(0).confidence < of_fresh(0, 0).confidence
+
+
+def test_labels_that_nobody_names_are_alike() -> None:
+    _, one, other = of_fresh(0, 0).probabilities
+    assert one == pytest.approx(other)
+
+
+def test_a_rater_of_whom_good_is_known_outweighs_one_of_whom_nothing_is_and_two_who_are_poor() -> None:
+    good, poor = (8.0, 1.0), (1.0, 1.0)
+    assert consensus([(0, good), (2, FRESH)]).label == 0
+    assert consensus([(0, good), (2, poor), (2, poor)]).label == 0
+    assert consensus([(0, good), (2, FRESH), (2, FRESH)]).label == 2
+
+
+def test_at_a_draw_the_kind_of_answer_decides_among_those_that_lead() -> None:
+    seen: list[Sequence[int]] = []
+
+    def last(leading: Sequence[int], _: Sequence[Ballot]) -> int:
+        seen.append(leading)
+        return leading[-1]
+
+    ballots = [Ballot(0, 0, 1.0), Ballot(2, 0, 1.0)]
+    assert choice.consensus(ballots, [0.45, 0.1, 0.45], last).label == 2
+    assert choice.consensus(ballots, [0.45, 0.1, 0.45 - 1e-6], last).label == 2  # what rounding does is a draw
+    assert choice.consensus(ballots, [0.46, 0.1, 0.44], last).label == 0
+    assert seen == [[0, 2], [0, 2]]
+
+
+def test_the_lead_is_the_evidence_between_the_first_and_the_second() -> None:
+    assert Consensus(0, (0.8, 0.0, 0.2), 0.0, unanimous=False).lead == pytest.approx(log(4))
+    assert Consensus(0, (0.5, 0.5), 0.0, unanimous=False).lead == 0
+    assert Consensus(0, (1.0, 0.0), 0.0, unanimous=True).lead == float("inf")
+
+
+def test_votes_are_unanimous_when_all_name_one_label() -> None:
+    assert of_fresh(1, 1).unanimous
+    assert not of_fresh(1, 1, 0).unanimous
 
 
 def test_a_further_rater_is_foretold_by_summing_over_right_labels() -> None:
@@ -68,58 +97,52 @@ def test_a_further_rater_is_foretold_by_summing_over_right_labels() -> None:
 
 
 def test_the_weight_of_a_fresh_rater_is_log_six_nats() -> None:
-    assert weight(reliability(Record(), 3), 3) == pytest.approx(log(6), abs=1e-12)
+    assert weight(0, 0) == pytest.approx(log(6))
 
 
-def test_reliability_moves_from_the_prior_to_the_record() -> None:
-    assert reliability(Record(), 3) == 0.75
-    assert reliability(Record(8, 8), 3) == (6 + 8) / (8 + 8)
-    assert reliability(Record(2, 12), 3) == pytest.approx(0.4)  # 8/20, which is the least that is taken, too
-    assert reliability(Record(0, 100), 3) == pytest.approx(0.4)
-    assert reliability(Record(1000, 1000), 3) == 0.95
+def test_the_weight_moves_from_the_prior_to_the_record() -> None:
+    # q = (correct + 3) / (total + 4); the evidence is log(2 q / (1 - q)).
+    assert weight(8, 8) == pytest.approx(log(2 * 11))
+    assert weight(2, 12) == pytest.approx(log(2 * 5 / 11))
+    assert weight(1000, 1000) > greatest_weight(3) > weight(8, 8)
+    assert weight(0, 8) < 0  # who is wrong nearly always is evidence against what they name
 
 
-@pytest.mark.parametrize("classes", range(2, 33))
-def test_no_rater_is_evidence_against_their_own_label(classes: int) -> None:
-    assert weight(reliability(Record(0, 1e6), classes), classes) > 0
-
-
-def test_the_best_rater_outweighs_two_fresh_ones_and_not_three() -> None:
-    best, fresh = weight(reliability(Record(1e6, 1e6), 3), 3), weight(reliability(Record(), 3), 3)
-    assert 2 * fresh < best < 3 * fresh
-
-
+@without_deadline
 @given(VOTES, st.randoms(use_true_random=False))
-def test_the_order_of_votes_does_not_show(votes: list[tuple[int, float]], random: object) -> None:
+def test_the_order_of_votes_does_not_show(votes: Voted, random: object) -> None:
     shuffled = sorted(votes, key=lambda _: random.random())  # type: ignore[attr-defined]
-    assert posterior(shuffled) == posterior(votes)
+    assert consensus(shuffled).probabilities == pytest.approx(consensus(votes).probabilities, abs=1e-5)
 
 
+@without_deadline
 @given(VOTES, st.permutations(range(3)))
-def test_new_names_for_the_labels_give_the_same_numbers_under_new_names(
-    votes: list[tuple[int, float]], names: list[int]
+def test_new_names_for_the_labels_give_the_same_numbers_under_new_names(votes: Voted, names: list[int]) -> None:
+    renamed = consensus([(names[label], prior) for label, prior in votes]).probabilities
+    there = consensus(votes).probabilities
+    assert [renamed[name] for name in names] == pytest.approx(there, abs=1e-5)
+
+
+@without_deadline
+@given(VOTES, PRIORS)
+def test_one_more_vote_for_the_top_label_never_lowers_its_confidence(votes: Voted, prior: tuple[float, float]) -> None:
+    before = consensus(votes)
+    after = consensus([*votes, (before.label, prior)])
+    assert after.probabilities[before.label] >= before.confidence - 1e-3
+
+
+@without_deadline
+@given(PRIORS, PRIORS, st.integers(0, 2))
+def test_one_or_two_answers_say_what_their_majority_says(
+    first: tuple[float, float], second: tuple[float, float], label: int
 ) -> None:
-    renamed = posterior([(names[label], quality) for label, quality in votes])
-    assert tuple(renamed[name] for name in names) == posterior(votes)
-
-
-@given(VOTES, QUALITIES)
-def test_one_more_vote_for_the_top_label_never_lowers_its_confidence(
-    votes: list[tuple[int, float]], quality: float
-) -> None:
-    before = posterior(votes)
-    top = before.index(max(before))
-    after = posterior([*votes, (top, quality)])
-    assert after[top] >= before[top] - 1e-12
-
-
-@given(QUALITIES, QUALITIES, st.integers(0, 2))
-def test_one_or_two_answers_say_what_their_majority_says(first: float, second: float, label: int) -> None:
     for votes in ([(label, first)], [(label, first), (label, second)]):
-        assert choice.leaders(choice.evidence(ballots(votes), 3)) == [label]
+        assert consensus(votes).label == label
 
 
+@without_deadline
 @given(VOTES)
-def test_probabilities_sum_to_one(votes: list[tuple[int, float]]) -> None:
-    assert isclose(sum(posterior(votes)), 1, abs_tol=1e-12)
-    assert isclose(sum(choice.of_a_further_rater(posterior(votes))), 1, abs_tol=1e-12)
+def test_probabilities_sum_to_one(votes: Voted) -> None:
+    probabilities = consensus(votes).probabilities
+    assert isclose(sum(probabilities), 1, abs_tol=1e-9)
+    assert isclose(sum(choice.of_a_further_rater(probabilities)), 1, abs_tol=1e-9)

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.scoring.aggregation import mixture
+from services.scoring.aggregation.configuration import DEFAULT
 from services.scoring.aggregation.crowd import crowd
-from services.scoring.aggregation.live import Live, Slots
+from services.scoring.aggregation.evaluate.live import Live
 from tests.support.crowds import answers
 
 SEEDS = st.integers(0, 10_000)
@@ -53,31 +54,31 @@ def test_one_more_vote_for_the_leader_makes_it_no_less_sure(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_live_ends_near_the_batch_and_a_rescore_ends_at_it(seed: int) -> None:
+def test_live_ends_near_the_batch_and_a_fit_ends_at_it(seed: int) -> None:
     task, worker, label, truth = answers(tasks=300, workers=25, classes=3, per_task=5, seed=seed)
     order = np.random.default_rng(seed).permutation(len(task))
-    task, worker, label = task[order], worker[order], label[order]
-    live = Live(Slots.of(np.bincount(task)), 25, 3)
-    for begin in range(0, len(task), 100):
-        live.take(*(column[begin : begin + 100] for column in (task, worker, label)))
+    live = Live(300, 25, 3)
+    for some in np.split(order, range(100, len(order), 100)):
+        live.take(task[some], worker[some], label[some])
     batch = mixture.consensus(crowd(task, worker, label, classes=3))
     near = np.mean(live.posterior().argmax(axis=1) == truth), np.mean(batch.argmax(axis=1) == truth)
     assert near[0] == pytest.approx(near[1], abs=0.02)
-    live.rescore()
-    again = Live(Slots.of(np.bincount(task)), 25, 3)
-    again.take(task[::-1], worker[::-1], label[::-1])
-    again.rescore()
-    np.testing.assert_allclose(live.posterior(), again.posterior(), atol=1e-6)
+    live.fit()
+    np.testing.assert_allclose(live.posterior(), batch, atol=1e-6)
 
 
 def test_a_vote_that_its_rater_replaces_leaves_nothing_behind() -> None:
     task, worker, label, _ = answers(tasks=50, workers=8, classes=3, per_task=4)
-    live, plain = (Live(Slots.of(np.bincount(task)), 8, 3) for _ in range(2))
+    live, plain = Live(50, 8, 3), Live(50, 8, 3)
     live.take(task, worker, (label + 1) % 3)
     live.take(task, worker, label)
     plain.take(task, worker, label)
     for state in (live, plain):
-        state.rescore()
-        np.testing.assert_allclose(state.total.sum(), len(task))
-    np.testing.assert_allclose(live.posterior(), plain.posterior(), atol=1e-6)
-    np.testing.assert_allclose(live.correct, plain.correct, atol=1e-3)
+        state.fit()
+        np.testing.assert_allclose(state.pool.coin.total.sum(), len(task))
+    np.testing.assert_array_equal(live.posterior(), plain.posterior())
+    np.testing.assert_array_equal(live.pool.coin.correct, plain.pool.coin.correct)
+
+
+def test_few_answers_are_fitted_each_time_and_many_when_they_have_grown_by_a_tenth() -> None:
+    assert [DEFAULT.fit_at(votes) for votes in (0, 1, 10, 11, 1000)] == [1, 2, 11, 13, 1100]

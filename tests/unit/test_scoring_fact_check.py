@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from preceptor.work.v1.fact_check_pb2 import (
     FACT_SEVERITY_CRITICAL,
@@ -22,10 +20,9 @@ from preceptor.work.v1.fact_check_pb2 import (
 from preceptor.work.v1.work_pb2 import Answer
 
 from chassis.contract.answers import questions_of
-from services.scoring.aggregation.aggregator import AnswerMisfit
+from services.scoring.aggregation.aggregator import AnswerMisfit, Stated
 from services.scoring.aggregation.fact_check import AGGREGATOR, LABELS
-from services.scoring.domain.consensus import Finding
-from services.scoring.domain.votes import Ballot
+from tests.support.findings import findings, found
 from tests.support.work import claims, verdicts
 
 QUESTIONS = list(questions_of(claims("c1", "c2")).questions)
@@ -35,18 +32,13 @@ OPINION, SUPPORTED = FACT_VERDICT_OPINION, FACT_VERDICT_SUPPORTED
 
 def chosen(votes: str) -> str:
     """The verdict that votes like "SSC" of fresh raters lead to."""
-    ballots = [Ballot(LABELS.index(WORDS[vote]), 0, 2.0) for vote in votes]
-    return LABELS[AGGREGATOR.aggregate(QUESTIONS[0], ballots).label]
+    label = found(AGGREGATOR, QUESTIONS[0], [Stated(LABELS.index(WORDS[vote])) for vote in votes]).label
+    assert label is not None
+    return LABELS[label]
 
 
 def result(*answers: Answer) -> FactCheckResult:
-    stated = [AGGREGATOR.read(answer, QUESTIONS) for answer in answers]
-    findings = []
-    for place, question in enumerate(QUESTIONS):
-        said = [each[place] for each in stated]
-        ballots = {UUID(int=n): Ballot(s.label or 0, s.strength, 2.0) for n, s in enumerate(said)}
-        findings.append(Finding(AGGREGATOR.aggregate(question, list(ballots.values())), ballots, 0))
-    return AGGREGATOR.result(QUESTIONS, findings).fact_check
+    return AGGREGATOR.result(QUESTIONS, findings(AGGREGATOR, QUESTIONS, answers)).fact_check
 
 
 @pytest.mark.parametrize(
@@ -57,6 +49,7 @@ def test_the_most_probable_verdict_is_chosen_and_at_a_draw_the_more_cautious(vot
     assert chosen(votes) == WORDS[verdict]
 
 
+@settings(deadline=None)  # the first run compiles
 @given(st.text("SCUO", min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_the_order_of_verdicts_does_not_show(votes: str, random: object) -> None:
     shuffled = "".join(sorted(votes, key=lambda _: random.random()))  # type: ignore[attr-defined]

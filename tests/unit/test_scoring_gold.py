@@ -9,7 +9,7 @@ import pytest
 from services.scoring.aggregation import fact_check, rubric_grade
 from services.scoring.domain.gold import Compared, gold_record, judge_gold
 from services.scoring.domain.judging import Proposal
-from services.scoring.domain.reliability import Record
+from services.scoring.domain.skill import Record
 from tests.unit.test_scoring_rubric_grade import ACCURACY, TONE
 
 ANSWER = UUID(int=1)

@@ -1,9 +1,7 @@
 """Pairwise preference: from stated strengths to a side, and its mirror image."""
 
-from uuid import UUID
-
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A, SIDE_B, SIDE_TIE, PairwisePreferenceAnswer
 from preceptor.work.v1.work_pb2 import Answer, Question, Result
@@ -11,12 +9,11 @@ from preceptor.work.v1.work_pb2 import Answer, Question, Result
 from chassis.contract.work import task_types
 from services.scoring.aggregation import AGGREGATORS, UnknownTaskType, aggregator_for
 from services.scoring.aggregation.aggregator import AnswerMisfit
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR
-from services.scoring.domain.consensus import Finding
+from services.scoring.aggregation.pairwise_preference import AGGREGATOR, TIE, A
 from services.scoring.domain.votes import Ballot
+from tests.support.findings import findings
 
 ASKED = Question(id="preference")
-FRESH = 1.791759469228055
 PREFERENCES = st.lists(st.integers(-3, 3), min_size=1, max_size=9)
 
 
@@ -24,15 +21,8 @@ def answer(preference: int, *, both_bad: bool = False) -> Answer:
     return Answer(pairwise_preference=PairwisePreferenceAnswer(preference=preference, both_bad=both_bad))
 
 
-def ballots(preferences: list[int], weights: list[float] | None = None) -> list[Ballot]:
-    nats = weights or [FRESH] * len(preferences)
-    return [Ballot((p > 0) - (p < 0) + 1, p, weight) for p, weight in zip(preferences, nats, strict=True)]
-
-
-def aggregated(preferences: list[int], weights: list[float] | None = None) -> Result:
-    cast = ballots(preferences, weights)
-    found = Finding(AGGREGATOR.aggregate(ASKED, cast), {UUID(int=n): ballot for n, ballot in enumerate(cast)}, 0)
-    return AGGREGATOR.result([ASKED], [found])
+def aggregated(preferences: list[int]) -> Result:
+    return AGGREGATOR.result([ASKED], findings(AGGREGATOR, [ASKED], [answer(p) for p in preferences]))
 
 
 @pytest.mark.parametrize(("preference", "word"), [(-3, "A"), (-1, "A"), (0, "TIE"), (1, "B"), (3, "B")])
@@ -66,29 +56,30 @@ def test_the_preferred_side_is_the_most_probable_and_draws_go_by_strength(prefer
 
 
 def test_a_draw_with_a_tie_that_leans_elsewhere_is_a_tie() -> None:
-    # A and TIE lead alike; the weak vote for B makes the mean lean to B, which does not lead.
-    result = aggregated([-1, 0, 3], [FRESH, FRESH, 0.3])
-    assert result.pairwise_preference.preferred == SIDE_TIE
+    # A and TIE lead alike; the vote for B of a rater who weighs little makes the mean lean to B, which does not lead.
+    cast = [Ballot((p > 0) - (p < 0) + 1, p, 1.0) for p in (-1, 0, 3)]
+    assert AGGREGATOR.at_a_draw(ASKED, [A, TIE], cast) == TIE
 
 
 def test_the_result_tells_the_chances_of_a_further_expert_and_the_mean() -> None:
-    result = aggregated([-3, -1]).pairwise_preference
-    assert result.probability_a == pytest.approx(109 / 152, abs=1e-12)
-    assert result.probability_tie == result.probability_b == pytest.approx(43 / 304, abs=1e-12)
+    [found] = findings(AGGREGATOR, [ASKED], [answer(-3), answer(-1)])
+    result = AGGREGATOR.result([ASKED], [found]).pairwise_preference
+    # A fresh expert is right in 3 of 4 cases, and wrong with either other side alike.
+    assert result.probability_a == pytest.approx(found.confidence * 3 / 4 + (1 - found.confidence) / 8)
+    assert result.probability_tie == pytest.approx(result.probability_b)
+    assert result.probability_a + result.probability_tie + result.probability_b == pytest.approx(1)
     assert result.mean_preference == -2.0
 
 
+@settings(deadline=None)  # the first run compiles
 @given(PREFERENCES)
 def test_when_a_and_b_change_places_the_result_is_the_mirror_image(preferences: list[int]) -> None:
     there = aggregated(preferences).pairwise_preference
     back = aggregated([-preference for preference in preferences]).pairwise_preference
     mirror = {SIDE_A: SIDE_B, SIDE_TIE: SIDE_TIE, SIDE_B: SIDE_A}
     assert back.preferred == mirror[there.preferred]
-    assert (back.probability_a, back.probability_tie, back.probability_b) == (
-        there.probability_b,
-        there.probability_tie,
-        there.probability_a,
-    )
+    mirrored = (there.probability_b, there.probability_tie, there.probability_a)
+    assert (back.probability_a, back.probability_tie, back.probability_b) == pytest.approx(mirrored, abs=1e-6)
     assert back.mean_preference == -there.mean_preference
 
 

@@ -1,70 +1,45 @@
-"""A task of several questions scored: votes and credits for each, one verdict, and what leaving most out means."""
+"""A task of several questions scored: votes on each, one verdict, and what leaving most out means."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import permutations
-from uuid import UUID
 
 from services.scoring.aggregation.rubric_grade import AGGREGATOR
 from services.scoring.domain.judging import Proposal
-from services.scoring.domain.reliability import Record
-from services.scoring.domain.scoring import Asked, Scoring, score
+from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.stopping import Redundancy, Verdict
 from services.scoring.domain.votes import Vote
+from tests.support import findings
 from tests.unit.test_scoring_rubric_grade import QUESTIONS
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-ASKED = [Asked(q.id, len(AGGREGATOR.labels(q)), partial(AGGREGATOR.aggregate, q)) for q in QUESTIONS]
-RULE = Redundancy(2, 4, 0.9)
+RULE = Redundancy(2, 4, 0.87)
 Said = tuple[int | None, int | None, int | None]
 
 
 def answer(number: int, said: Said, *, expert: int | None = None) -> list[Vote]:
     """An answer's votes on the three questions."""
-    expert_id = UUID(int=1000 + (number if expert is None else expert))
-    at = START + timedelta(seconds=number)
-    return [
-        Vote(UUID(int=number), expert_id, label, 0, at, Record(), question=place) for place, label in enumerate(said)
-    ]
+    return [findings.vote(number, label, question=place, expert=expert) for place, label in enumerate(said)]
 
 
 def scored(*answers: Sequence[Vote], closed: bool = False) -> Scoring:
-    return score([vote for votes in answers for vote in votes], RULE, closed=closed, asked=ASKED)
+    votes = [vote for votes in answers for vote in votes]
+    return findings.scored(AGGREGATOR, QUESTIONS, votes, RULE, closed=closed)
 
 
 def test_the_task_is_as_sure_as_its_least_sure_question() -> None:
     scoring = scored(answer(1, (2, 4, 0)), answer(2, (2, 3, 0)))
-    assert scoring.verdict is Verdict.MORE_WANTED
+    assert scoring.outcome.verdict is Verdict.MORE_WANTED
     assert scoring.confidence == scoring.findings[1].confidence < scoring.findings[0].confidence
-    assert scored(answer(1, (2, 4, 0)), answer(2, (2, 4, 0))).verdict is Verdict.RESOLVED
+    assert scored(answer(1, (2, 4, 0)), answer(2, (2, 4, 0))).outcome.verdict is Verdict.RESOLVED
 
 
 def test_a_question_that_somebody_could_not_assess_is_asked_once_more() -> None:
     two = scored(answer(1, (2, 4, 0)), answer(2, (None, 4, 0)))
-    assert (two.verdict, two.seen, two.wanted) == (Verdict.MORE_WANTED, 2, 3)
+    assert (two.outcome.verdict, two.seen, two.outcome.wanted) == (Verdict.MORE_WANTED, 2, 3)
     three = scored(answer(1, (2, 4, 0)), answer(2, (None, 4, 0)), answer(3, (2, 4, 0)))
-    assert three.verdict is Verdict.RESOLVED
+    assert three.outcome.verdict is Verdict.RESOLVED
     assert three.findings[0].abstained == 1
-
-
-def test_each_assessed_question_of_a_closed_task_is_one_entry_in_the_raters_record() -> None:
-    scoring = scored(answer(1, (2, 4, 0)), answer(2, (2, None, 0)), answer(3, (2, 4, 0)))
-    assert [scoring.record_changes[UUID(int=1000 + n)].total for n in (1, 2, 3)] == [3, 2, 3]
-    assert set(scoring.credits) == {(UUID(int=n), q) for n in (1, 2, 3) for q in range(3)} - {(UUID(int=2), 1)}
-
-
-def test_a_stored_task_scored_again_changes_nothing() -> None:
-    votes = [*answer(1, (2, 4, 0)), *answer(2, (2, None, 0)), *answer(3, (2, 4, 1))]
-    first = score(votes, RULE, closed=True, asked=ASKED)
-    kept = [
-        replace(v, credit=first.credits.get(v.key), record=v.record + first.record_changes[v.expert_id]) for v in votes
-    ]
-    again = score(kept, RULE, closed=True, asked=ASKED)
-    assert (again.findings, again.record_changes) == (first.findings, {})
 
 
 def test_who_answers_again_replaces_the_votes_on_all_questions() -> None:
@@ -75,8 +50,7 @@ def test_who_answers_again_replaces_the_votes_on_all_questions() -> None:
 
 def test_votes_in_any_order_are_the_same_task() -> None:
     answers = [answer(1, (2, 4, 0)), answer(2, (1, None, 0)), answer(3, (2, 5, 1)), answer(4, (0, 0, 0), expert=2)]
-    scorings = [scored(*order) for order in permutations(answers)]
-    assert all(each == scorings[0] for each in scorings)
+    findings.assert_alike([scored(*order) for order in permutations(answers)])
 
 
 def test_to_disagree_about_everything_is_paid_in_full() -> None:

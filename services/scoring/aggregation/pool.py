@@ -128,11 +128,11 @@ class Pool:
     def step(self, votes: Votes, gone: Gone) -> None:
         """Takes what has come: votes that no longer stand go out, then the items are scored by all that stand."""
         self._withdraw(gone)
+        weight = self.coin.weights(self.classes, self.config)
         fresh = _fresh(votes)
         np.add.at(self.given, votes.label[fresh], 1.0)
         np.add.at(self.coin.total, votes.worker[fresh], 1.0)
         shares = class_shares(self.given)
-        weight = self.coin.weights(self.classes, self.config)
         tables = [model.table(self.coin.prior, self.config) for model in self.matrices]
         log_priors = [model.log_prior(shares, self.config) for model in self.matrices]
         revise_one_coin(*votes, weight, np.log(shares).astype(np.float32), self.coin.correct, self.coin.held)

@@ -76,7 +76,7 @@ def pool_state(pool: Pool) -> bytes:
 
 def rater_states(pool: Pool) -> list[bytes]:
     """The bytes of each rater."""
-    return _bytes([model.counts.reshape(len(model.counts), -1) for model in pool.matrices])
+    return _bytes([model.counts.reshape(len(model.counts), pool.classes * model.mass.size) for model in pool.matrices])
 
 
 def item_states(pool: Pool) -> list[bytes]:
