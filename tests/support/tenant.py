@@ -28,6 +28,8 @@ WHERE batch_id = $1
 """
 
 _SCORED = """
+WITH project AS (
+    INSERT INTO project_state (project_id, vendor_id, task_type, domain) VALUES ($3, $2, 1, 1))
 INSERT INTO task_state (task_id, vendor_id, project_id, batch_id, task_type, domain, min_answers, max_answers,
                         stop_confidence, questions, version, verdict, updated_at)
 VALUES ($1, $2, $3, $4, 1, 1, 2, 5, 0.9, '', 1, 1, now())

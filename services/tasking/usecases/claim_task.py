@@ -20,9 +20,11 @@ from services.tasking.settings import TaskingSettings
 from services.tasking.usecases.claim_gold import Seeker, claim_gold
 from services.tasking.usecases.slots import end_slots
 
+# Those who copy from the expert are never on one task with them: `apart` are the experts who must not have seen it.
 # Locking the expert's row makes one person's claims take turns, in however many tabs.
 _EXPERT = """
-SELECT active, claims, locales, EXISTS (SELECT FROM batch WHERE state = 3 AND gold_taken < gold_most) AS gold
+SELECT active, claims, locales, EXISTS (SELECT FROM batch WHERE state = 3 AND gold_taken < gold_most) AS gold,
+       ARRAY (SELECT DISTINCT other_id FROM kept_apart WHERE expert_id = $1) || expert_id AS apart
 FROM expert WHERE expert_id = $1 FOR NO KEY UPDATE
 """
 
@@ -43,9 +45,7 @@ candidate AS (
         SELECT t.task_id, t.batch_id, t.seats_taken, t.priority, t.position FROM task t
         WHERE t.batch_id = e.batch_id AND t.kind = 1 AND t.state = 2
           AND t.seats_taken + t.surplus_taken < t.answers_wanted
-          AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = $1)
-          AND NOT EXISTS (SELECT FROM kept_apart k JOIN slot s ON s.expert_id = k.other_id
-                          WHERE k.expert_id = $1 AND s.task_id = t.task_id AND s.state IN (1, 2, 3))
+          AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = ANY ($7::uuid[]))
         ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.position
         LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
     ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),
@@ -87,7 +87,7 @@ async def claim_task(
     if slot_id is None:
         seeker = Seeker(expert_id, expert["claims"], expert["locales"], project_id)
         slot_id = await claim_gold(tx, seeker, settings) if expert["gold"] else None
-        slot_id = slot_id or await tx.fetchval(_CLAIM, *seeker, new_id(), settings.greatest_hold)
+        slot_id = slot_id or await tx.fetchval(_CLAIM, *seeker, new_id(), settings.greatest_hold, expert["apart"])
     return await tx.fetchrow(_LEASE, slot_id) if slot_id else None
 
 
