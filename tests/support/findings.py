@@ -16,6 +16,7 @@ from services.scoring.aggregation.items import Item
 from services.scoring.aggregation.pool import Pool
 from services.scoring.aggregation.prior import Prior
 from services.scoring.domain.consensus import Finding
+from services.scoring.domain.pace import Pace
 from services.scoring.domain.scoring import Scoring, score
 from services.scoring.domain.stopping import Redundancy
 from services.scoring.domain.votes import Vote, standing
@@ -57,12 +58,13 @@ def scored(
     rule: Redundancy,
     *,
     closed: bool = False,
+    pace: Pace = Pace(),  # noqa: B008 - it cannot change
 ) -> Scoring:
     """A task scored by votes of fresh raters: each of its questions is the only one of its pool."""
     stand = standing(votes)
     remaining = rule.greatest - len({vote.answer_id for vote in stand})
     found_of = [_first_step(item) for item in items.items(questions, aggregator, remaining, stand, ())]
-    return score(votes, stand, found_of, [question.id for question in questions], rule, closed=closed)
+    return score(votes, stand, found_of, [question.id for question in questions], rule, pace, closed=closed)
 
 
 def assert_alike(scorings: Sequence[Scoring]) -> None:

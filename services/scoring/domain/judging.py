@@ -14,12 +14,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.scoring.domain.consensus import Finding
+from services.scoring.domain.pace import Pace
 from services.scoring.domain.votes import Vote
 
 WHOLE = 10_000
 """The whole price, in basis points."""
 INCOMPLETE = "INCOMPLETE"
 """The ground of the closed list for an answer that leaves most of the work undone."""
+TOO_FAST = "TOO_FAST_3SD"
+"""The ground of the closed list for an answer that came too fast to have been worked on."""
 OTHERS = 2
 """So many experts must have assessed what another one says cannot be assessed."""
 
@@ -42,20 +45,34 @@ class Judgement(NamedTuple):
     evidence: str = ""
 
 
-def judge(votes: Iterable[Vote], findings: Sequence[Finding], names: Sequence[str]) -> list[Judgement]:
+def judge(votes: Iterable[Vote], findings: Sequence[Finding], names: Sequence[str], pace: Pace) -> list[Judgement]:
     """A judgement of every answer, those too that their experts have replaced, in the order of answer ids.
 
-    Accepts in full, but for an answer that says "cannot assess" to more than half of the questions while at least
-    `OTHERS` experts assessed each of these: then the share of the rest is proposed. `names` are those of the questions.
+    Accepts in full, but for two kinds of answers. One says "cannot assess" to more than half of the questions while at
+    least `OTHERS` experts assessed each of these: then the share of the rest is proposed. One came exceptionally fast
+    for its project and says something else than what is found to more than half of the questions: rejection is
+    proposed. Either alone is no fault: fast work may be right, and careful work wrong. `names` are those of questions.
     """
     votes = list(votes)
-    if all(vote.label is not None for vote in votes):
+    hurried = {answer: words for answer, words in _hurried(votes, pace).items() if words}
+    if not hurried and all(vote.label is not None for vote in votes):
         return [Judgement(answer_id, Proposal.ACCEPT, WHOLE) for answer_id in sorted({v.answer_id for v in votes})]
     by_answer = groupby(sorted(votes, key=lambda vote: vote.key), key=lambda vote: vote.answer_id)
-    return [_judge(answer_id, list(cast), findings, names) for answer_id, cast in by_answer]
+    return [_judge(answer_id, list(cast), findings, names, hurried.get(answer_id)) for answer_id, cast in by_answer]
 
 
-def _judge(answer_id: UUID, votes: Sequence[Vote], findings: Sequence[Finding], names: Sequence[str]) -> Judgement:
+def _hurried(votes: Iterable[Vote], pace: Pace) -> dict[UUID, str]:
+    """In words how fast each answer came, where that is exceptional."""
+    return {vote.answer_id: pace.too_fast(vote.seconds) for vote in votes if vote.question == 0}
+
+
+def _judge(
+    answer_id: UUID, votes: Sequence[Vote], findings: Sequence[Finding], names: Sequence[str], hurried: str | None
+) -> Judgement:
+    other = [names[v.question] for v in votes if v.label is not None and v.label != findings[v.question].label]
+    if hurried and 2 * len(other) > len(names):
+        evidence = f"{hurried}. It says something else than what is found to {len(other)} of {len(names)} questions."
+        return Judgement(answer_id, Proposal.REJECT, 0, TOO_FAST, evidence)
     left_out = [v.question for v in votes if v.label is None and findings[v.question].votes >= OTHERS]
     if 2 * len(left_out) <= len(names):
         return Judgement(answer_id, Proposal.ACCEPT, WHOLE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.judging import Judgement, judge
+from services.scoring.domain.pace import Pace
 from services.scoring.domain.stopping import Outcome, Redundancy, Verdict, outcome
 from services.scoring.domain.votes import Vote
 
@@ -43,13 +44,14 @@ def score(
     findings: Sequence[Finding],
     names: Sequence[str],
     redundancy: Redundancy,
+    pace: Pace,
     *,
     closed: bool,
 ) -> Scoring:
     """Scores a task by all its votes, at least one answer's, those that stand, and the findings of its questions, which
-    have these names; the order of votes does not matter.
+    have these names; `pace` is that of its project. The order of votes does not matter.
     """
     seen, standing = (len({vote.answer_id for vote in some}) for some in (votes, stand))
     follows = outcome(findings, seen, standing, redundancy, closed=closed)
-    judgements = judge(votes, findings, names) if follows.verdict is not Verdict.MORE_WANTED else []
+    judgements = judge(votes, findings, names, pace) if follows.verdict is not Verdict.MORE_WANTED else []
     return Scoring(tuple(findings), follows, seen, judgements)

@@ -23,6 +23,8 @@ class Vote(NamedTuple):
     submitted_at: datetime
     known: bool = False
     """Whether it was there when its task was scored last."""
+    seconds: int = 0
+    """Of active work on the whole answer; 0 if that is not known."""
 
     @property
     def key(self) -> VoteKey:

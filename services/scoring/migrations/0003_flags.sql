@@ -3,6 +3,12 @@
 ALTER TABLE vote ADD COLUMN seconds integer NOT NULL DEFAULT 0;       -- active time of the answer; 0: not known
 ALTER TABLE pool_rater ADD COLUMN muted boolean NOT NULL DEFAULT false; -- as of the pool's last fit: nothing of it counts
 
+-- How long the answers of a project take: the number of those timed, the logs of their seconds, and the squares of these.
+ALTER TABLE project_state
+    ADD COLUMN timed   bigint NOT NULL DEFAULT 0,
+    ADD COLUMN logs    double precision NOT NULL DEFAULT 0,
+    ADD COLUMN squares double precision NOT NULL DEFAULT 0;
+
 -- States of a flag: 1 stands, 2 cleared by a person, 3 confirmed by a person, which lets it stand.
 CREATE TABLE rater_flag (
     flag_id    uuid     PRIMARY KEY,

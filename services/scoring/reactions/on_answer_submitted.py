@@ -56,14 +56,15 @@ async def _score(tx: Transaction, read: Sequence[_Read], traces: Mapping[UUID, s
     if not read:
         return
     told = {one.task.task_id: one.task for one in read}
-    await lock_projects(tx, (Project(t.project_id, t.vendor_id, t.task_type, t.domain) for t in told.values()))
+    projects = (Project(t.project_id, t.vendor_id, t.task_type, t.domain) for t in told.values())
+    paces = await lock_projects(tx, projects)
     tasks = {task.task_id: task for task in await load_tasks(tx, told)}
     new = [task for task_id, task in told.items() if task_id not in tasks]
     await make_tasks(tx, new)
     tasks |= {task.task_id: task for task in new}
     votes = await add_votes(tx, [one.answer for one in read])
     if votes:
-        await score_tasks.score(tx, [tasks[task_id] for task_id in votes], votes, traces)
+        await score_tasks.score(tx, [tasks[task_id] for task_id in votes], votes, paces, traces)
 
 
 def _read(event: AnswerSubmitted) -> _Read:

@@ -24,6 +24,7 @@ from services.scoring.aggregation.crowd import Crowd, Ints, crowd, tally
 from services.scoring.aggregation.pool import Pool
 from services.scoring.aggregation.prior import Prior
 from services.scoring.context import Context
+from services.scoring.domain.pace import Pace
 from services.scoring.domain.skill import Assumed
 from services.scoring.domain.stopping import Verdict
 from services.scoring.usecases import score_tasks
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     pass
 
 _DUE = """
-SELECT project_id, vendor_id, task_type, domain FROM project_state
+SELECT project_id, vendor_id, task_type, domain, timed, logs, squares FROM project_state
 WHERE standing >= fit_at ORDER BY project_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
 
@@ -67,14 +68,15 @@ class _Fitted:
 
 async def tick(tx: Transaction, _: Context) -> int:
     """Fits one project that is due; returns how many it were."""
-    row = await tx.fetchrow(_DUE)
-    if row is None:
+    found = await tx.fetchrow(_DUE)
+    if found is None:
         return 0
-    await fit(tx, Project(*row))
+    row = tuple(found)
+    await fit(tx, Project(*row[:4]), Pace(*row[4:]))
     return 1
 
 
-async def fit(tx: Transaction, project: Project) -> None:
+async def fit(tx: Transaction, project: Project, pace: Pace) -> None:
     """Fits a locked project, writes all of its state, and tells what has changed."""
     tasks = await load_tasks_of(tx, project.project_id)
     votes = await load_standing(tx, project.project_id)
@@ -88,7 +90,7 @@ async def fit(tx: Transaction, project: Project) -> None:
         tx, [Stepped(f.key, project.vendor_id, f.experts, muted, f.pool, _totals(f.pool)) for f in fitted]
     )
     await hold(tx, [task.task_id for task in tasks], held)
-    changed = await _tell(tx, [task.task_id for task in _to_look_at(tasks, fitted)])
+    changed = await _tell(tx, [task.task_id for task in _to_look_at(tasks, fitted)], pace)
     await _note(tx, project, sum(one.votes.votes for one in fitted), len(tasks), changed)
 
 
@@ -151,10 +153,10 @@ def _to_look_at(tasks: Sequence[Task], fitted: Sequence[_Fitted]) -> list[Task]:
     return [tasks[place] for place in sorted(wanted)]
 
 
-async def _tell(tx: Transaction, task_ids: Sequence[UUID]) -> int:
+async def _tell(tx: Transaction, task_ids: Sequence[UUID], pace: Pace) -> int:
     """Scores tasks by what their pools hold now; writes and tells those of which something else follows."""
     tasks, votes = await load_tasks(tx, task_ids), await load_votes(tx, task_ids)
-    asked = [score_tasks.ask(task, votes[task.task_id]) for task in tasks if votes.get(task.task_id)]
+    asked = [score_tasks.ask(task, votes[task.task_id], pace) for task in tasks if votes.get(task.task_id)]
     await score_tasks.look(tx, asked)
     changed = [one for one in asked if _changed(one)]
     await score_tasks.write(tx, changed, {})

@@ -11,6 +11,7 @@ from chassis.db import Transaction
 from services.scoring.aggregation import stored
 from services.scoring.aggregation.pool import Pool
 from services.scoring.aggregation.stored import Rater
+from services.scoring.domain.pace import Pace
 
 _MAKE = """
 INSERT INTO project_state (project_id, vendor_id, task_type, domain)
@@ -20,7 +21,8 @@ ON CONFLICT DO NOTHING
 
 # In the order of ids, so that two transactions with projects in common wait for each other and never in a ring.
 _LOCK = """
-SELECT project_id FROM project_state WHERE project_id = ANY($1::uuid[]) ORDER BY project_id FOR NO KEY UPDATE
+SELECT project_id, timed, logs, squares FROM project_state WHERE project_id = ANY($1::uuid[])
+ORDER BY project_id FOR NO KEY UPDATE
 """
 
 # A pool's own row has no expert.
@@ -35,8 +37,10 @@ JOIN pool_rater r USING (project_id, labels, expert_id)
 
 _WRITE_POOLS = """
 WITH counted AS (
-    UPDATE project_state p SET standing = p.standing + n.gained
-    FROM unnest($7::uuid[], $8::bigint[]) AS n (project_id, gained)
+    UPDATE project_state p
+    SET standing = p.standing + n.gained, timed = n.timed, logs = n.logs, squares = n.squares
+    FROM unnest($7::uuid[], $8::bigint[], $9::bigint[], $10::double precision[], $11::double precision[])
+         AS n (project_id, gained, timed, logs, squares)
     WHERE p.project_id = n.project_id)
 INSERT INTO pool AS p (project_id, labels, vendor_id, correct, total, state)
 SELECT n.*
@@ -99,14 +103,22 @@ class Stepped:
     gained: tuple[float, float]
 
 
-async def lock_projects(tx: Transaction, projects: Iterable[Project]) -> None:
-    """Locks projects until the end of the transaction, and makes those that are new."""
+class Gained(NamedTuple):
+    """How many standing votes a project has more than before, and how long its answers take by now."""
+
+    project_id: UUID
+    votes: int
+    pace: Pace
+
+
+async def lock_projects(tx: Transaction, projects: Iterable[Project]) -> dict[UUID, Pace]:
+    """Locks projects until the end of the transaction, and makes those that are new; gives how long answers take."""
     wanted = {project.project_id: project for project in projects}
-    locked = {row["project_id"] for row in await tx.fetch(_LOCK, list(wanted))}
-    new = [project for id_, project in wanted.items() if id_ not in locked]
-    if new:
-        await tx.execute(_MAKE, *zip(*new, strict=True))
-        await tx.execute(_LOCK, list(wanted))
+    rows = await tx.fetch(_LOCK, list(wanted))
+    if new := wanted.keys() - {row["project_id"] for row in rows}:
+        await tx.execute(_MAKE, *zip(*(wanted[id_] for id_ in new), strict=True))
+        rows = await tx.fetch(_LOCK, list(wanted))
+    return {row["project_id"]: Pace(row["timed"], row["logs"], row["squares"]) for row in rows}
 
 
 async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) -> dict[PoolKey, Loaded]:
@@ -123,10 +135,11 @@ async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) 
     return found
 
 
-async def write_pools(tx: Transaction, stepped: Sequence[Stepped], gained: Mapping[UUID, int]) -> None:
-    """Writes pools and their raters; `gained` is how many standing votes each project has more than before."""
+async def write_pools(tx: Transaction, stepped: Sequence[Stepped], gained: Sequence[Gained]) -> None:
+    """Writes pools and their raters, and what their projects have gained."""
     own = [(*one.key, one.vendor_id, *one.gained, stored.pool_state(one.pool)) for one in stepped]
-    await tx.execute(_WRITE_POOLS, *zip(*own, strict=True), list(gained), list(gained.values()))
+    projects = zip(*((one.project_id, one.votes, *one.pace) for one in gained), strict=True)
+    await tx.execute(_WRITE_POOLS, *zip(*own, strict=True), *(projects if gained else ([],) * 5))
     rows = [row for one in stepped for row in _rater_rows(one)]
     if rows:
         await tx.execute(_WRITE_RATERS, *zip(*rows, strict=True))
@@ -136,7 +149,7 @@ async def replace_pools(tx: Transaction, fitted: Sequence[Stepped]) -> None:
     """Writes pools of locked projects that were fitted as a whole, `gained` being all that there is."""
     await tx.execute(_FORGET, list({one.key.project_id for one in fitted}))
     if fitted:
-        await write_pools(tx, fitted, {})
+        await write_pools(tx, fitted, [])
 
 
 def _rater_rows(one: Stepped) -> Iterator[tuple[object, ...]]:

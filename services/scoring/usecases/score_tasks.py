@@ -22,13 +22,17 @@ from services.scoring.aggregation import stored
 from services.scoring.aggregation.items import Item
 from services.scoring.aggregation.pool import Pool
 from services.scoring.domain.consensus import Finding
+from services.scoring.domain.pace import Pace
 from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.scoring import score as score_task
 from services.scoring.domain.votes import Vote, standing
 from services.scoring.usecases.assume_raters import Rating, assume, flagged
-from services.scoring.usecases.pools import Loaded, PoolKey, Stepped, load_pools, write_pools
+from services.scoring.usecases.pools import Gained, Loaded, PoolKey, Stepped, load_pools, write_pools
 from services.scoring.usecases.tasks import WEIGHT, NewState, Task, found_bytes, write_tasks
 from services.scoring.usecases.tell import to_judgement
+
+
+_UNKNOWN = Pace()
 
 
 @dataclass(slots=True)
@@ -37,6 +41,7 @@ class Asked:
 
     task: Task
     votes: Sequence[Vote]
+    pace: Pace
     stand: Sequence[Vote]
     items: list[Item]
     findings: list[Finding]
@@ -51,24 +56,29 @@ class Place(NamedTuple):
 
 
 async def score(
-    tx: Transaction, tasks: Sequence[Task], votes: Mapping[UUID, Sequence[Vote]], traces: Mapping[UUID, str]
+    tx: Transaction,
+    tasks: Sequence[Task],
+    votes: Mapping[UUID, Sequence[Vote]],
+    paces: Mapping[UUID, Pace],
+    traces: Mapping[UUID, str],
 ) -> None:
     """Scores tasks of locked projects by their votes: a step of their pools, the next version of each, TaskScored.
 
-    `traces` are the traceparents of what caused it, by task.
+    `paces` are those of the projects before, `traces` the traceparents of what caused it, by task.
     """
-    asked = [ask(task, votes[task.task_id]) for task in tasks]
+    paces = _paces(tasks, votes, paces)
+    asked = [ask(task, votes[task.task_id], paces[task.project_id]) for task in tasks]
     pools = by_pool(asked)
     experts = {key: pooled.raters([p.asked.items[p.question] for p in places]) for key, places in pools.items()}
     loaded = await load_pools(tx, experts)
     await _assume_new(tx, pools, experts, loaded)
     _leave_out_muted(pools, loaded)
     stepped = [_step(key, places, experts[key], loaded[key]) for key, places in pools.items()]
-    await write_pools(tx, stepped, _gained(asked))
+    await write_pools(tx, stepped, _gained(asked, paces))
     await write(tx, asked, traces)
 
 
-def ask(task: Task, votes: Sequence[Vote]) -> Asked:
+def ask(task: Task, votes: Sequence[Vote], pace: Pace = _UNKNOWN) -> Asked:
     """What a task asks of the engine."""
     stand, form = standing(votes), task.form
     stood = standing([vote for vote in votes if vote.known])
@@ -80,7 +90,7 @@ def ask(task: Task, votes: Sequence[Vote]) -> Asked:
         size = stored.item_bytes(len(labels))
         held.append(task.held[at : at + size])
         at += size
-    return Asked(task, votes, stand, items, [], held)
+    return Asked(task, votes, pace, stand, items, [], held)
 
 
 def by_pool(asked: Sequence[Asked]) -> dict[PoolKey, list[Place]]:
@@ -111,7 +121,7 @@ async def look(tx: Transaction, asked: Sequence[Asked]) -> None:
 def outcome_of(one: Asked) -> Scoring:
     """What follows from what is found of a task."""
     names = [question.id for question in one.task.form.questions]
-    return score_task(one.votes, one.stand, one.findings, names, one.task.redundancy, closed=one.task.closed)
+    return score_task(one.votes, one.stand, one.findings, names, one.task.redundancy, one.pace, closed=one.task.closed)
 
 
 async def write(tx: Transaction, asked: Sequence[Asked], traces: Mapping[UUID, str]) -> None:
@@ -194,12 +204,24 @@ def _load(places: Sequence[Place], raters: Sequence[stored.Rater], state: bytes)
     return stored.load(classes, state, raters, [place.asked.held[place.question] for place in places])
 
 
-def _gained(asked: Sequence[Asked]) -> dict[UUID, int]:
-    """How many standing votes each project has gained."""
-    gained: defaultdict[UUID, int] = defaultdict(int)
+def _paces(
+    tasks: Sequence[Task], votes: Mapping[UUID, Sequence[Vote]], before: Mapping[UUID, Pace]
+) -> dict[UUID, Pace]:
+    """How long answers take in each project, with those that have come."""
+    paces = dict(before)
+    for task in tasks:
+        for vote in votes[task.task_id]:
+            if not vote.known and vote.question == 0:
+                paces[task.project_id] = paces[task.project_id].with_answer(vote.seconds)
+    return paces
+
+
+def _gained(asked: Sequence[Asked], paces: Mapping[UUID, Pace]) -> list[Gained]:
+    """What each project has gained by the step."""
+    votes: defaultdict[UUID, int] = defaultdict(int)
     for one in asked:
-        gained[one.task.project_id] += sum(len(i.votes) - i.counted - len(i.gone) for i in one.items)
-    return dict(gained)
+        votes[one.task.project_id] += sum(len(i.votes) - i.counted - len(i.gone) for i in one.items)
+    return [Gained(project_id, more, paces[project_id]) for project_id, more in votes.items()]
 
 
 def _event(task: Task, scoring: Scoring, result: Result) -> events_pb2.TaskScored:

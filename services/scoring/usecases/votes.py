@@ -25,16 +25,16 @@ WITH new AS (
     JOIN unnest($8::integer[], $9::smallint[], $10::smallint[], $11::smallint[])
          AS v (place, question, label, strength) USING (place)
     ON CONFLICT DO NOTHING
-    RETURNING task_id, answer_id, question, expert_id, label, strength, submitted_at)
-SELECT *, false FROM new
+    RETURNING task_id, answer_id, question, expert_id, label, strength, submitted_at, seconds)
+SELECT task_id, answer_id, question, expert_id, label, strength, submitted_at, false, seconds FROM new
 UNION ALL
-SELECT task_id, answer_id, question, expert_id, label, strength, submitted_at, true
+SELECT task_id, answer_id, question, expert_id, label, strength, submitted_at, true, seconds
 FROM vote WHERE task_id IN (SELECT task_id FROM new)
 ORDER BY task_id, answer_id, question
 """
 
 _LOAD = """
-SELECT task_id, answer_id, question, expert_id, label, strength, submitted_at, true
+SELECT task_id, answer_id, question, expert_id, label, strength, submitted_at, true, seconds
 FROM vote WHERE task_id = ANY($1::uuid[]) ORDER BY task_id, answer_id, question
 """
 
