@@ -34,7 +34,6 @@ async def test_every_kind_of_event_of_the_flow_was_on_the_bus(done_job: DoneJob)
         for record in await done_job.bus.read(topic):
             seen |= {value for name, value in record.headers if name == "ce_type"}
     quiet = {
-        b"preceptor.identity.v1.Revoked",
         b"preceptor.payouts.v1.BudgetRefused",
         b"preceptor.payouts.v1.PayoutFailed",
     }

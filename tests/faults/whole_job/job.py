@@ -100,6 +100,7 @@ async def do(job: Job) -> None:
             await _member(job, admin, f"finance-{run}", account_pb2.STAFF_ROLE_FINANCE),
             await _member(job, admin, f"reviewer-{run}", account_pb2.STAFF_ROLE_CREDENTIAL_REVIEWER),
             await _member(job, admin, f"quality-{run}", account_pb2.STAFF_ROLE_QUALITY_REVIEWER),
+            await _member(job, admin, f"ops-{run}", account_pb2.STAFF_ROLE_OPS),
         )
         taken_on = await staff.take_on_vendor(crew, f"Vendor {run}", _DEPOSIT_MINOR)
         early = range(job.plan.experts - job.plan.late_experts)

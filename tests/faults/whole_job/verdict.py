@@ -125,7 +125,7 @@ async def _tasks(job: Job, tasking: Database) -> Check:
 
 async def _money(job: Job, tasking: Database, payouts: Database) -> list[Check]:
     ids = [UUID(person.id) for person in job.people]
-    owed = await checks.decided_credits(tasking, [UUID(job.batch.name.removeprefix("batches/"))])
+    owed = await checks.owed_credits(tasking, [UUID(job.batch.name.removeprefix("batches/"))])
     credited = await checks.journal_credits(payouts, ids)
     paid = await payouts.fetch(
         "SELECT expert_id, sum(amount)::bigint AS paid FROM payout WHERE state = 'PAID' GROUP BY 1"
@@ -133,7 +133,7 @@ async def _money(job: Job, tasking: Database, payouts: Database) -> list[Check]:
     undecided = await tasking.fetchval("SELECT count(*) FROM answer WHERE decision_version = 0")
     owed_text = {str(id_): minor for id_, minor in owed.items() if minor}
     return [
-        checks.same_money("credits_are_decisions_times_terms", owed_text, _text(credited), "experts"),
+        checks.same_money("credits_are_decisions_and_times_at_their_terms", owed_text, _text(credited), "experts"),
         await checks.balances_are_folds(payouts),
         checks.same_money(
             "everything_earned_is_paid", owed_text, {str(row["expert_id"]): row["paid"] for row in paid}, "experts"
