@@ -29,6 +29,7 @@ from tests.faults.whole_job.backends import MortalBackends, administrator
 from tests.faults.whole_job.calls import CallLog, Steadfast
 from tests.faults.whole_job.echo import Echo
 from tests.faults.whole_job.faults import Havoc
+from tests.faults.whole_job.mending import Mending, mend, plant_bug
 from tests.faults.whole_job.people import Person
 from tests.faults.whole_job.plan import LEASE_SECONDS, SERVICE_POLICY, Plan, provider_options
 from tests.faults.whole_job.poison import Poison, broken, on_throw_away_keys
@@ -47,6 +48,7 @@ class Job:
     """A platform, who uses it, and what they saw."""
 
     plan: Plan
+    home: Path
     platform: Platform
     bus: Bus
     echo: Echo
@@ -56,6 +58,7 @@ class Job:
     """Where experts find the services: tasking through what can be cut."""
     people: list[Person] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
+    mending: Mending = field(default_factory=Mending)
     batch: batch_pb2.Batch = field(default_factory=batch_pb2.Batch)
     started: float = field(default_factory=time.monotonic)
     ledger_verified: bool = False
@@ -84,7 +87,7 @@ async def prepared(plan: Plan, backends: MortalBackends, home: Path) -> AsyncIte
         addresses["tasking"] = f"{host}:{proxy.port}"
         echo = Echo(backends.kafka.bootstrap, prefix)
         havoc = Havoc(platform, backends, proxy, log)
-        job = Job(plan, platform, Bus(backends.kafka.bootstrap, prefix), echo, log, havoc, addresses)
+        job = Job(plan, home, platform, Bus(backends.kafka.bootstrap, prefix), echo, log, havoc, addresses)
         with echo.sounding():
             yield job
         await proxy.cut()
@@ -162,6 +165,7 @@ async def _work(job: Job, crew: staff.Staff, buyer: Steadfast, project: str, run
         for number in range(len(job.people), job.plan.experts):
             group.create_task(later(number))
         group.create_task(_plant(job, on_throw_away_keys()))
+        group.create_task(_disturb_living_keys(job, buyer))
         await until("the batch is completed", completed, within=240.0, every=0.2)
         done.set()
 
@@ -214,6 +218,16 @@ async def _push(buyer: Steadfast, project: str, key: str, tasks: list[Example]) 
     request = batch_pb2.OpenBatchRequest(name=name, request_id=str(uuid4()))
     await batches.OpenBatch(request, metadata=await buyer.auth())
     return await vendor.get_batch(buyer, name)
+
+
+async def _disturb_living_keys(job: Job, buyer: Steadfast) -> None:
+    """Two tasks from the middle of the batch have their keys parked, until an operator has mended both."""
+    tasks = [result.task.removeprefix("tasks/") for result in await vendor.read_results(buyer, job.batch.name, 1000)]
+    job.mending.bug, unread = tasks[len(tasks) // 2 :][:2]
+    await plant_bug(job.platform, job.mending.bug)
+    await _plant(job, [broken("preceptor.tasking.v1.AnswerSubmitted", unread)])
+    job.mending.unread = [poison for poison in job.poison if poison.key == unread]
+    await mend(job.platform, job.home, job.mending)
 
 
 async def _plant(job: Job, planted: list[tuple[Poison, Record]]) -> None:
