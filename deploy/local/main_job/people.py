@@ -57,19 +57,23 @@ _SPECIAL = (
     *(Habit.RING,) * 3,
     *(Habit.LAPSING,) * 2,
     Habit.LATE,
-    Habit.SUSPENDED,
 )
+# Knows of none of the fields of the one who is late: a late answer is surplus, and could make a seat needless that was
+# to go to another.
+_SUSPENDED = 14
 _SKILL = {Habit.CARELESS: 0.5, Habit.SPAMMER: 0.0, Habit.RING: 0.35}
 
 
 def thirty_people(seed: int) -> list[Person]:
-    """The cast of a run: the first eleven have habits, the others are careful. Every field has fifteen people."""
+    """The cast of a run: the first ten have habits, the others are careful but one. Every field has fifteen people."""
     chance = random.Random(seed)  # noqa: S311 - a simulation
     return [_person(number, chance) for number in range(30)]
 
 
 def _person(number: int, chance: random.Random) -> Person:
     habit = _SPECIAL[number] if number < len(_SPECIAL) else Habit.CAREFUL
+    if number == _SUSPENDED:
+        habit = Habit.SUSPENDED
     skill = _SKILL.get(habit, chance.uniform(0.78, 0.95))
     return Person(number, habit, skill, _fields(0 if habit is Habit.RING else number))
 

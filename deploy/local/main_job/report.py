@@ -18,6 +18,9 @@ from deploy.local.main_job.outcome import Outcome
 from deploy.local.main_job.staff import CURRENCY
 from deploy.local.stack import Backends
 
+_SHOWN = 15
+"""People shown one by one: all who have a habit are among them."""
+
 
 def write_report(path: Path, outcome: Outcome, backends: Backends, seed: int, error: str = "") -> None:
     """Writes what is known, also after a failure; then `error` says what failed."""
@@ -107,12 +110,12 @@ def _people(outcome: Outcome) -> Table:
         "expert", "habit", "answers", "gold failed", f"paid ({CURRENCY})", title="People", title_justify="left"
     )
     rows = sorted(zip(outcome.experts, outcome.balances, strict=False), key=lambda row: row[0].person.number)
-    for expert, balance in rows[:14]:
+    for expert, balance in rows[:_SHOWN]:
         failed = outcome.gold_failures.get(expert.id, 0)
         paid = f"{balance.paid / 100:.2f}"
         table.add_row(expert.name[-12:], expert.person.habit.name.lower(), str(len(expert.given)), str(failed), paid)
-    if len(rows) > 14:
-        rest = rows[14:]
+    if len(rows) > _SHOWN:
+        rest = rows[_SHOWN:]
         table.add_row("...", f"{len(rest)} more", "", "", f"{sum(b.paid for _, b in rest) / 100:.2f}")
     return table
 
