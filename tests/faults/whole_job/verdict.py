@@ -132,6 +132,8 @@ async def _money(job: Job, tasking: Database, payouts: Database) -> list[Check]:
     paid = await payouts.fetch(
         "SELECT expert_id, sum(amount)::bigint AS paid FROM payout WHERE state = 'PAID' GROUP BY 1"
     )
+    times = {row["time_id"] for row in await tasking.fetch("SELECT time_id FROM paid_time")}
+    paid_times = {row["time_id"] for row in await payouts.fetch("SELECT time_id FROM paid_time")}
     undecided = await tasking.fetchval("SELECT count(*) FROM answer WHERE decision_version = 0")
     owed_text = {str(id_): minor for id_, minor in owed.items() if minor}
     return [
@@ -140,6 +142,7 @@ async def _money(job: Job, tasking: Database, payouts: Database) -> list[Check]:
         checks.same_money(
             "everything_earned_is_paid", owed_text, {str(row["expert_id"]): row["paid"] for row in paid}, "experts"
         ),
+        Check("payouts_has_every_time", times == paid_times, f"{len(times)} of who was suspended at work"),
         Check("every_answer_is_decided", undecided == 0, f"{undecided} not"),
         Check("the_ledger_verifies", job.ledger_verified, "journal, chain and balances"),
     ]
