@@ -45,6 +45,7 @@ POLICY = {
         "PAYOUTS_SEND_INTERVAL": "0.1",
         "PAYOUTS_CHECK_DELAY": "0.2",
         "PAYOUTS_RETRY_DELAY": "0.5",
+        "PAYOUTS_LONGEST_DELAY": "4",
     },
 }
 """The settings of production with days turned into seconds, so that one can watch money arrive."""
