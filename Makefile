@@ -36,8 +36,8 @@ run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit a
 test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
 	@exec $(BIN)/pytest --ignore=tests/benchmarks --ignore=$(WHOLE_JOB) $(ARGS)
 
-faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job under faults, 5; ARGS: more for pytest)
-	@FAULTS=long SEEDS=$(or $(SEEDS),5) exec $(BIN)/pytest tests/faults $(ARGS)
+faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job, 5, from FIRST on, 1; ARGS: more for pytest)
+	@FAULTS=long SEEDS=$(or $(SEEDS),5) FIRST=$(or $(FIRST),1) exec $(BIN)/pytest tests/faults $(ARGS)
 
 bench: $(PROTO) ## The benchmarks, each beside its limit (ARGS: names, --rounds, --seconds; DATASETS: of real answers)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -71,12 +71,17 @@ def from_proto(money: Money, field: str) -> tuple[int, str]:
 
 def share(minor: int, basis_points: int) -> int:
     """A share of an amount in basis points (10,000 is all of it), rounded half to even, exact for any size."""
-    return _half_even(minor * basis_points, BASIS_POINTS)
+    return part(minor, basis_points, BASIS_POINTS)
+
+
+def part(minor: int, of: int, whole: int) -> int:
+    """An amount's part as an integer ratio, `of` to `whole`, rounded half to even, exact for any size."""
+    return _half_even(minor * of, whole)
 
 
 def price(rate_minor_per_hour: int, seconds: int) -> int:
     """What some seconds cost at an hourly rate, in minor units, rounded half to even, exact for any size."""
-    return _half_even(rate_minor_per_hour * seconds, _SECONDS_PER_HOUR)
+    return part(rate_minor_per_hour, seconds, _SECONDS_PER_HOUR)
 
 
 def _half_even(numerator: int, denominator: int) -> int:

@@ -17,6 +17,7 @@ from deploy.local.main_job.report import print_report, write_report
 from deploy.local.paths import LOCAL
 from deploy.local.platform import Platform, start_platform
 from deploy.local.processes import ChildFailedError, stop_requested
+from deploy.local.services import SERVICES
 from deploy.local.stack import DataInUseError, start_backends
 
 # What a frontend finds again after a restart, unless something else listens there.
@@ -60,16 +61,17 @@ async def _serve(*, once: bool, seed: int) -> int:
             _tell(f"{backends.postgres_description} and {backends.kafka_description} run")
             async with start_platform(backends, LOCAL, POLICY, edge=_EDGE) as platform:
                 starting.stop()
-                ok = await _job(platform, seed)
+                outcome = Outcome()
+                ok = await _job(platform, seed, outcome)
+                _invite(platform, outcome, serving=ok and not once)
                 if once or not ok:
                     return 0 if ok else 1
-                _invite(platform)
                 raise await platform.supervisor.first_failure()
 
 
-async def _job(platform: Platform, seed: int) -> bool:
+async def _job(platform: Platform, seed: int, outcome: Outcome) -> bool:
     """Does the main job and reports it, whatever comes of it."""
-    outcome, error = Outcome(), ""
+    error = ""
     try:
         with shown(_console) as progress:
             await run_main_job(platform, seed, progress, outcome)
@@ -86,17 +88,29 @@ def _tell(what: str) -> None:
     _console.print(f"[bold]·[/] {what}", highlight=False)
 
 
-def _invite(platform: Platform) -> None:
+def _invite(platform: Platform, outcome: Outcome, *, serving: bool) -> None:
     """Says where to look further."""
+    if not serving:
+        _console.print(
+            "Logs are in .local/logs. Without ONCE=1 a good run keeps serving, to look further.", soft_wrap=True
+        )
+        return
+    edge, task = platform.edge, outcome.results[0].task if outcome.results else "TASK"
+    looks = {
+        f"curl {edge.url}/v1/jwks": "calls the edge with JSON",
+        ".venv/bin/preceptor status": "says how everything is",
+        f".venv/bin/preceptor trace {task}": "tells a task's way from its batch to the bank line",
+        ".venv/bin/preceptor dead-letters list": "shows what could not be applied, and lets you decide",
+        "cat .local/main-job.json": "is this run for programs; logs are in .local/logs",
+    }
+    addresses = {name: f"gRPC {platform.address(name)}" for name in SERVICES}
+    addresses |= {"edge": f"gRPC, gRPC-Web and JSON at {edge.url}", "kafka": platform.backends.kafka_bootstrap}
+    addresses |= {"provider": f"{platform.provider.url} (the double of a payment provider)"}
     _console.print("\nServing. Ctrl-C stops everything.")
-    for name, running in platform.services.items():
-        _console.print(f"  {name:<9} grpc {running.address}", highlight=False)
-    edge = platform.edge
-    _console.print(f"  edge      gRPC, gRPC-Web and JSON at {edge.url}", highlight=False)
-    _console.print(f"  curl {edge.url}/v1/jwks   calls it with JSON", highlight=False)
-    _console.print("  .venv/bin/preceptor status        says how everything is")
-    _console.print("  .venv/bin/preceptor trace TASK    tells a task's way from its batch to the bank line")
-    _console.print("  .venv/bin/preceptor dead-letters  shows what could not be applied, and lets you decide")
+    for names in (addresses, looks):
+        width = max(map(len, names))
+        for name, what in names.items():
+            _console.print(f"  {name:<{width}}  {what}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from services.payouts.reactions import (
     on_batch_completed,
     on_batch_funding_requested,
     on_expert_changed,
+    on_time_recorded,
     on_vendor_changed,
 )
 from services.payouts.usecases import check_payouts, create_attempts, release_holds, run_payouts, send_payouts
@@ -69,6 +70,7 @@ SERVICE: Service[Context] = Service(
         tasking.BatchFundingRequested: on_batch_funding_requested.react,
         tasking.AnswerSubmitted: on_answer_submitted.react,
         tasking.AnswersDecided: on_answers_decided.react,
+        tasking.TimeRecorded: on_time_recorded.react,
         tasking.BatchCompleted: on_batch_completed.react,
     },
     trace=trace_task,

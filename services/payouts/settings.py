@@ -34,6 +34,7 @@ class PayoutsSettings(BaseSettings):
     )
     retry_delay: Duration = Field(timedelta(seconds=20), description="Before an unknown attempt is tried again.")
     check_delay: Duration = Field(timedelta(seconds=10), description="Before a submitted payout is asked for again.")
+    longest_delay: Duration = Field(timedelta(hours=1), description="The most to which these two grow, look by look.")
 
     provider_name: str = Field("double", pattern=r"^[a-z][a-z0-9_]*$", description="Names its clearing account.")
     provider_url: str = Field(description="The payment provider's API.")

@@ -9,8 +9,9 @@ from pathlib import Path
 LONG = os.environ.get("FAULTS") == "long"
 """Whether the long matrices are asked for; `make test` runs samples of them."""
 
-SEEDS = range(1, int(os.environ.get("SEEDS") or 5) + 1) if LONG else range(1, 2)
-"""The seeds of the whole job under faults."""
+_FIRST = int(os.environ.get("FIRST") or 1)
+SEEDS = range(_FIRST, _FIRST + int(os.environ.get("SEEDS") or 5)) if LONG else range(1, 2)
+"""The seeds of the whole job under faults: so many from the first."""
 
 REPORTS = Path(__file__).parents[2] / ".local" / "reports"
 

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from chassis.bus.consumer import Consumer
+from chassis.bus.handler import Handler
 from chassis.db import Database, Scope
 from tests.support.bus import Bus, eventually, relaying, running
 from tests.support.reactions import completed, handler
@@ -23,6 +24,7 @@ async def test_a_second_and_a_third_consumer_join_and_the_first_leaves(
     async with relaying(tasking_database, bus), AsyncExitStack() as stay:
         async with running(first.run):
             await tell(tasking_database, 0, ROUNDS // 3)
+            await eventually(lambda: works(handlers[0]))
             await stay.enter_async_context(running(second.run, third.run))
             await tell(tasking_database, ROUNDS // 3, 2 * ROUNDS // 3)
             await eventually(lambda: share_work(first, second, third))
@@ -33,6 +35,10 @@ async def test_a_second_and_a_third_consumer_join_and_the_first_leaves(
     async with payouts_database.transaction(Scope.service()) as tx:
         rows = await tx.fetch(_SEEN)
     assert [row["numbers"] for row in rows] == [list(range(ROUNDS))] * KEYS
+
+
+async def works(own: Handler[None]) -> bool:
+    return own.counts.applied > 0
 
 
 async def share_work(*consumers: Consumer[None]) -> bool:

@@ -93,7 +93,7 @@ async def _money(job: DoneJob) -> Money:
             "SELECT a.code, b.debits, b.credits FROM balance b JOIN account a ON a.id = b.account_id ORDER BY 1"
         )
         earnings = await database.fetch(
-            "SELECT answer_id, version, amount, taken_back, state FROM earning ORDER BY answer_id, version"
+            "SELECT answer_id, time_id, version, amount, taken_back, state FROM earning ORDER BY 1, 2, 3"
         )
         counts = [
             await database.fetchval("SELECT count(*) FROM transfer"),

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from preceptor.tasking.v1 import events_pb2 as tasking
 
-from chassis.money import share
+from chassis.money import part, share
 from tests.support.databases import Databases
 from tests.support.payouts import Market, completed, decided, open_market
 
@@ -32,36 +32,41 @@ verdicts = st.lists(
 )
 
 
-@given(verdicts, st.data())
+seconds = st.lists(st.integers(1, 100), max_size=3)
+
+
+@given(verdicts, seconds, st.data())
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_orders_and_repeats_of_events_do_not_matter(
-    market: Market, verdicts: list[list[int]], data: st.DataObject
+    market: Market, verdicts: list[list[int]], seconds: list[int], data: st.DataObject
 ) -> None:
     expert = await market.expert()
-    batch = await market.batch(answers=ANSWERS + 2)
+    batch = await market.batch(answers=ANSWERS + 2, times=len(seconds))
     answers = [market.answer(batch, expert) for _ in verdicts]
-    events = [*answers, completed(batch, market.vendor_id, ANSWERS)]
+    times = [market.time(batch, expert, worked) for worked in seconds]
+    events = [*answers, *times, completed(batch, market.vendor_id, ANSWERS, len(times))]
     for answer, versions in zip(answers, verdicts, strict=True):
         events += [
             decided(answer, payable, version, tasking.DECIDED_BY_PERSON) for version, payable in enumerate(versions, 1)
         ]
     await apply(market, data.draw(st.permutations(events + events[: data.draw(st.integers(0, len(events)))])), data)
-    await expect(market, expert, batch, [share(1000, versions[-1]) for versions in verdicts])
+    paid_times = [part(1000, worked, 100) for worked in seconds]
+    await expect(market, expert, batch, [share(1000, versions[-1]) for versions in verdicts], paid_times)
 
 
 async def apply(market: Market, events: list[Message], data: st.DataObject) -> None:
-    """In transactions of any size. Nothing is decided after the release that was not counted, so the end comes last."""
-    events.sort(key=lambda event: isinstance(event, tasking.BatchCompleted))
+    """In transactions of any size."""
     while events:
         size = data.draw(st.integers(1, len(events)))
         await market.react(*events[:size])
         events = events[size:]
 
 
-async def expect(market: Market, expert: UUID, batch: UUID, paid: list[int]) -> None:
+async def expect(market: Market, expert: UUID, batch: UUID, paid: list[int], times: list[int]) -> None:
     fees = sum(share(amount, 2000) for amount in paid)
-    assert await market.stages(expert) == (sum(paid), 0, 0)
+    assert await market.stages(expert) == (sum(paid) + sum(times), 0, 0)
     assert await market.balance(f"batch:{batch}:reserve") == ANSWERS * 1200 - sum(paid) - fees
-    [reserve] = await market.fetch("SELECT decided, released FROM reserve WHERE batch_id = $1", batch)
-    assert (reserve["decided"], reserve["released"]) == (ANSWERS, 2400)
+    [reserve] = await market.fetch("SELECT decided, times, released FROM reserve WHERE batch_id = $1", batch)
+    rest = sum(1200 - amount - share(amount, 2000) for amount in times)
+    assert (reserve["decided"], reserve["times"], reserve["released"]) == (ANSWERS, len(times), 2400 + rest)
     assert await market.findings() == ()

@@ -71,9 +71,9 @@ async def test_opening_asks_for_the_worst_case_at_the_standing_rate_card(world: 
         rate_card_id=str(world.rate_card_id),
         rate_card_version=3,
         currency="USD",
-        tiers=[TierNeed(tier="P1", answers=20, surplus=20, seconds_each=90, amount_minor_each=PRICE)],
-        fee_minor=40 * 30,
-        total_minor=40 * 180,
+        tiers=[TierNeed(tier="P1", answers=20, surplus=20, seconds_each=90, amount_minor_each=PRICE, times=2)],
+        fee_minor=42 * 30,
+        total_minor=42 * 180,
     )
     assert (await world.row(BATCH, batch_id))["state"] == BATCH_STATE_VALIDATING
 

@@ -16,7 +16,7 @@ from tests.support.bus import Bus
 from tests.support.databases import share_passwords
 
 CAST = thirty_people(7)[7:20]
-"""Two who let leases run out, one who is late, ten careful ones."""
+"""Two who let leases run out, one who is late, one who is suspended, nine careful ones."""
 EXAMPLES = [example for example in all_examples() if example.domain in (2, 3, 9, 10)]
 """Healthcare, law, communication, technology."""
 CHEAP_HASHES = {"IDENTITY_ARGON2_MEMORY_KIB": "64"}

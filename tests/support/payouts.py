@@ -15,6 +15,7 @@ from asyncpg import Record
 from google.protobuf.message import Message
 from preceptor.identity.v1 import events_pb2 as identity
 from preceptor.tasking.v1 import events_pb2 as tasking
+from preceptor.work.v1 import work_pb2 as work
 
 from chassis import money
 from chassis.bus.envelope import Event
@@ -146,12 +147,19 @@ class Market:
         return expert_id
 
     def funding(
-        self, batch_id: UUID, *, answers: int = 10, seconds: int = 100, attempt: int = 1, **changes: object
+        self,
+        batch_id: UUID,
+        *,
+        answers: int = 10,
+        times: int = 0,
+        seconds: int = 100,
+        attempt: int = 1,
+        **changes: object,
     ) -> tasking.BatchFundingRequested:
         """A request that agrees with the card."""
         each = money.price(self.card.rates["P1"], seconds)
-        fee = answers * money.share(each, self.card.fee_basis_points)
-        need = tasking.TierNeed(tier="P1", answers=answers, seconds_each=seconds, amount_minor_each=each)
+        fee = (answers + times) * money.share(each, self.card.fee_basis_points)
+        need = tasking.TierNeed(tier="P1", answers=answers, seconds_each=seconds, amount_minor_each=each, times=times)
         asked = tasking.BatchFundingRequested(
             batch_id=str(batch_id),
             attempt=attempt,
@@ -162,16 +170,16 @@ class Market:
             currency="USD",
             tiers=[need],
             fee_minor=fee,
-            total_minor=answers * each + fee,
+            total_minor=(answers + times) * each + fee,
         )
         for name, value in changes.items():
             setattr(asked, name, value)
         return asked
 
-    async def batch(self, *, answers: int = 10, seconds: int = 100) -> UUID:
+    async def batch(self, *, answers: int = 10, times: int = 0, seconds: int = 100) -> UUID:
         """A reserved batch."""
         batch_id = new_id()
-        await self.react(self.funding(batch_id, answers=answers, seconds=seconds))
+        await self.react(self.funding(batch_id, answers=answers, times=times, seconds=seconds))
         return batch_id
 
     def answer(
@@ -187,13 +195,41 @@ class Market:
             vendor_id=str(self.vendor_id),
             expert_id=str(expert_id),
         )
-        told.terms.rate_card_version = self.card.version
-        told.terms.tier, told.terms.currency, told.terms.amount_minor = "P1", "USD", amount
-        told.terms.fee_basis_points = self.card.fee_basis_points
+        told.terms.CopyFrom(self._terms(amount, terms))
         told.submit_time.FromDatetime(datetime.now(UTC))
-        for name, value in terms.items():
-            setattr(told.terms, name, value)
         return told
+
+    def time(
+        self, batch_id: UUID, expert_id: UUID, seconds: int = 50, *, amount: int = 1000, **terms: object
+    ) -> tasking.TimeRecorded:
+        """Paid seconds, of the hundred that an answer is expected to take, at the batch's terms."""
+        told = tasking.TimeRecorded(
+            time_id=str(new_id()),
+            slot_id=str(new_id()),
+            task_id=str(new_id()),
+            batch_id=str(batch_id),
+            project_id=str(NOBODY),
+            vendor_id=str(self.vendor_id),
+            expert_id=str(expert_id),
+            terms=self._terms(amount, terms),
+            paid_seconds=seconds,
+            expected_seconds=100,
+            time_class=tasking.TIME_CLASS_EXPERT_STOPPED,
+        )
+        told.record_time.FromDatetime(datetime.now(UTC))
+        return told
+
+    def _terms(self, amount: int, changes: Mapping[str, object]) -> work.Terms:
+        terms = work.Terms(
+            rate_card_version=self.card.version,
+            tier="P1",
+            amount_minor=amount,
+            currency="USD",
+            fee_basis_points=self.card.fee_basis_points,
+        )
+        for name, value in changes.items():
+            setattr(terms, name, value)
+        return terms
 
     async def balance(self, code: str) -> int:
         rows = await self.fetch(
@@ -266,9 +302,11 @@ def decided(
     return tasking.AnswersDecided(task_id=answer.task_id, batch_id=answer.batch_id, decisions=[decision])
 
 
-def completed(batch_id: UUID, vendor_id: UUID, answers: int) -> tasking.BatchCompleted:
+def completed(batch_id: UUID, vendor_id: UUID, answers: int, times: int = 0) -> tasking.BatchCompleted:
     """The end of a batch."""
-    return tasking.BatchCompleted(batch_id=str(batch_id), vendor_id=str(vendor_id), answers_decided=answers)
+    return tasking.BatchCompleted(
+        batch_id=str(batch_id), vendor_id=str(vendor_id), answers_decided=answers, times_recorded=times
+    )
 
 
 @asynccontextmanager

@@ -71,19 +71,21 @@ PRICE = 150
 """Minor units of an answer: 90 seconds at 60.00 an hour. The fee on it is 20 per cent."""
 
 _EMPTY = """
-DELETE FROM rejection_case; DELETE FROM answer; DELETE FROM slot; DELETE FROM task; DELETE FROM batch;
-DELETE FROM project; DELETE FROM expert; DELETE FROM vendor; DELETE FROM rate_card; DELETE FROM outbox
+DELETE FROM rejection_case; DELETE FROM paid_time; DELETE FROM answer; DELETE FROM slot; DELETE FROM task;
+DELETE FROM batch; DELETE FROM project; DELETE FROM expert; DELETE FROM vendor; DELETE FROM rate_card;
+DELETE FROM outbox
 """
 _SHIFT = """
-UPDATE slot SET leased_at = leased_at - $1::interval, expires_at = expires_at - $1::interval
+UPDATE slot SET leased_at = leased_at - $1::interval, seen_at = seen_at - $1::interval,
+                expires_at = expires_at - $1::interval
 WHERE slot_id = coalesce($2, slot_id)
 """
 
 
-def event(message: M, traceparent: str = "") -> Event[M]:
+def event(message: M, traceparent: str = "", ago: timedelta = timedelta(0)) -> Event[M]:
     """A message as the consumer hands it to a reaction."""
     key: str = getattr(message, event_type(message).key_field)
-    return Event(new_id(), message, key, datetime.now(UTC), "/services/test", traceparent)
+    return Event(new_id(), message, key, datetime.now(UTC) - ago, "/services/test", traceparent)
 
 
 def payload(text: str = "Write a haiku about rain.", least: int = 0, criteria: Iterable[str] = ()) -> Payload:
@@ -190,9 +192,11 @@ class World:
         """Does something in a transaction of its own."""
         return await self.database.run(scope or Scope.service(), work)
 
-    async def react(self, reaction: React[M], *messages: M, traceparent: str = "") -> None:
-        """Lets tasking react to messages as one batch of new events, in one transaction."""
-        events = [event(message, traceparent) for message in messages]
+    async def react(
+        self, reaction: React[M], *messages: M, traceparent: str = "", ago: timedelta = timedelta(0)
+    ) -> None:
+        """Lets tasking react to messages as one batch of new events written so long `ago`, in one transaction."""
+        events = [event(message, traceparent, ago) for message in messages]
         await self.do(lambda tx: reaction(tx, events, self.context))
 
     async def statements(self, work: Callable[[Transaction], Awaitable[object]]) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 import pytest
 from google.type.money_pb2 import Money
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.money import InvalidMoney, UnknownCurrency, exponent, from_proto, share, to_proto
+from chassis.money import InvalidMoney, UnknownCurrency, exponent, from_proto, part, share, to_proto
 
 AMOUNTS = st.integers(-(10**15), 10**15)
 CURRENCIES = st.sampled_from(["USD", "EUR", "JPY", "BHD", "CLF"])
@@ -31,6 +32,15 @@ def test_the_api_form_is_the_same_amount(minor: int, currency: str) -> None:
 def test_a_share_is_the_exact_one_rounded_half_to_even(minor: int, points: int) -> None:
     exact = Decimal(minor) * points / 10_000
     assert share(minor, points) == int(exact.to_integral_value(ROUND_HALF_EVEN))
+
+
+@given(minor=st.integers(0, 2**62), whole=st.integers(1, 604_800), data=st.data())
+def test_a_part_is_the_exact_ratio_rounded_half_to_even_and_never_more_than_the_whole(
+    minor: int, whole: int, data: st.DataObject
+) -> None:
+    of = data.draw(st.integers(0, whole))
+    assert part(minor, of, whole) == round(Fraction(minor * of, whole))
+    assert 0 <= part(minor, of, whole) <= minor
 
 
 @given(minor=AMOUNTS, points=st.integers(0, 10_000))

@@ -106,7 +106,7 @@ def test_an_attempt_is_exposed_from_first_to_last_sending_by_any_clock() -> None
 
 @given(st.integers(0, 10_000))
 def test_looks_become_rarer_but_never_rarer_than_hourly(tries: int) -> None:
-    wait = attempt.delay(timedelta(seconds=10), tries)
+    wait = attempt.delay(timedelta(seconds=10), tries, timedelta(hours=1))
     assert timedelta(seconds=10) <= wait <= timedelta(hours=1)
 
 

@@ -11,8 +11,9 @@ from services.tasking.domain.budget import PriceTooLow, WorstCase, worst_case
 from services.tasking.domain.upload import ChunkOutOfOrder, check_sequence
 
 
-def test_the_worst_case_is_every_answer_and_one_surplus_for_each_with_the_fee_on_both() -> None:
-    assert worst_case(10, 5, 150, 2_000, money.share) == WorstCase(50, 50, 150, 100 * 30, 100 * 180)
+def test_the_worst_case_is_every_answer_one_surplus_for_each_and_a_time_for_ten_with_the_fee_on_all() -> None:
+    assert worst_case(10, 5, 150, 2_000, money.share) == WorstCase(50, 50, 5, 150, 105 * 30, 105 * 180)
+    assert worst_case(1, 3, 150, 2_000, money.share).times == 1
 
 
 @given(
@@ -22,8 +23,9 @@ def test_what_is_booked_answer_by_answer_never_exceeds_what_is_reserved(
     tasks: int, answers: int, price: int, fee: int
 ) -> None:
     cost = worst_case(tasks, answers, price, fee, money.share)
-    booked = (cost.answers + cost.surplus) * (price + money.share(price, fee))
-    assert booked == cost.total_minor == (cost.answers + cost.surplus) * price + cost.fee_minor
+    count = cost.answers + cost.surplus + cost.times
+    booked = count * (price + money.share(price, fee))
+    assert booked == cost.total_minor == count * price + cost.fee_minor
 
 
 def test_an_answer_that_would_cost_nothing_is_refused() -> None:

@@ -42,30 +42,44 @@ def claims_are_unique(replies: Iterable[ClaimReply]) -> tuple[Check, int]:
     return Check("no_double_assignment", double == 0, detail), double
 
 
-async def decided_credits(tasking: asyncpg.Connection[asyncpg.Record], batches: Iterable[UUID]) -> dict[UUID, int]:
-    """What each expert is owed for batches, in minor units: decided answers times the terms of their slots."""
-    rows = await tasking.fetch(
+async def owed_credits(tasking: asyncpg.Connection[asyncpg.Record], batches: Iterable[UUID]) -> dict[UUID, int]:
+    """What each expert is owed for batches, in minor units, at the terms of their slots.
+
+    For decided answers their share of the price, for recorded times the part that they are of the expected seconds.
+    """
+    ids = list(batches)
+    decided = await tasking.fetch(
         """
         SELECT a.expert_id, a.payable_basis_points, s.price_minor
         FROM answer a JOIN slot s USING (slot_id) WHERE a.batch_id = ANY ($1) AND a.decision_version > 0
         """,
-        list(batches),
+        ids,
+    )
+    times = await tasking.fetch(
+        """
+        SELECT t.expert_id, t.seconds, s.price_minor, p.expected_seconds
+        FROM paid_time t JOIN slot s USING (slot_id) JOIN project p USING (project_id) WHERE t.batch_id = ANY ($1)
+        """,
+        ids,
     )
     owed: Counter[UUID] = Counter()
-    for row in rows:
+    for row in decided:
         owed[row["expert_id"]] += money.share(row["price_minor"], row["payable_basis_points"])
+    for row in times:
+        owed[row["expert_id"]] += money.part(row["price_minor"], row["seconds"], row["expected_seconds"])
     return dict(owed)
 
 
 async def journal_credits(payouts: asyncpg.Connection[asyncpg.Record], experts: Iterable[UUID]) -> dict[UUID, int]:
-    """What the journal credited to each expert's held account, less what was taken back to a reserve."""
+    """What reserves and the platform gave to each expert's held account in the journal, less what was taken back."""
     rows = await payouts.fetch(
         """
         SELECT split_part(own.code, ':', 2)::uuid AS expert_id,
                sum(CASE WHEN t.cr = own.id THEN t.amount ELSE -t.amount END)::bigint AS credited
         FROM transfer t
         JOIN account own ON own.id IN (t.cr, t.dr) AND own.code LIKE 'expert:%:held'
-        JOIN account other ON other.id IN (t.cr, t.dr) AND other.code LIKE 'batch:%:reserve'
+        JOIN account other ON other.id IN (t.cr, t.dr)
+             AND (other.code LIKE 'batch:%:reserve' OR other.code = 'platform:adjustment_expense')
         WHERE split_part(own.code, ':', 2)::uuid = ANY ($1)
         GROUP BY 1
         """,
@@ -144,6 +158,39 @@ async def held_by_reason(payouts: asyncpg.Connection[asyncpg.Record], experts: I
         list(experts),
     )
     return {row["reason"]: row["minor"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """What became of a slot whose holder was suspended: money in minor units."""
+
+    returned: bool
+    draft: bytes
+    holders_since: int
+    """Others who got the task afterwards."""
+    seconds: int
+    credited: int
+    line: str
+    """The state of the pay line for the time."""
+
+
+async def passed_on(
+    tasking: asyncpg.Connection[asyncpg.Record], payouts: asyncpg.Connection[asyncpg.Record], slot: UUID
+) -> PassedOn:
+    """Looks at the slot, the task after it, and the money for the time."""
+    row = await tasking.fetchrow(
+        """
+        SELECT s.state, s.draft, coalesce(t.seconds, 0) AS seconds, t.time_id,
+               (SELECT count(*) FROM slot o WHERE o.task_id = s.task_id AND o.expert_id <> s.expert_id
+                AND o.leased_at > s.ended_at) AS since
+        FROM slot s LEFT JOIN paid_time t USING (slot_id) WHERE s.slot_id = $1
+        """,
+        slot,
+    )
+    assert row is not None
+    line = await payouts.fetchrow("SELECT amount, state FROM earning WHERE time_id = $1", row["time_id"])
+    credited, state = (line["amount"], line["state"]) if line else (0, "none")
+    return PassedOn(row["state"] == 5, row["draft"] or b"", row["since"], row["seconds"], credited, state)
 
 
 async def gold_failures(tasking: asyncpg.Connection[asyncpg.Record], batches: Iterable[UUID]) -> dict[UUID, int]:

@@ -1,47 +1,48 @@
-"""What a person sees while the main job runs: each step, and how far the current one is."""
+"""What a person sees while the main job runs: each step, how far tasks and payments are, and what they cost so far."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from google.type.money_pb2 import Money
-from preceptor.tasking.v1 import batch_pb2
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.table import Table
 
-from deploy.local.main_job.expert import Balance
-from deploy.local.main_job.outcome import Progress
+from deploy.local.main_job.outcome import Figures, Progress
 from deploy.local.main_job.staff import CURRENCY
 
 
 @contextmanager
 def shown(console: Console) -> Iterator[Progress]:
     """Shows the progress of a job while the body runs."""
-    columns = (TextColumn("{task.description:<64}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
-        tasks = bars.add_task("tasks closed", total=None, visible=False)
-        money = bars.add_task("experts paid", total=None, visible=False)
+    bars = Bars(TextColumn("{task.description:<13}"), BarColumn(48), MofNCompleteColumn(), TimeElapsedColumn())
+    closed = bars.add_task("tasks closed", total=None)
+    paid = bars.add_task("experts paid", total=None)
+    with Live(bars, console=console, transient=True, refresh_per_second=5) as live:
 
         def tell(step: str) -> None:
-            console.print(f"[bold]·[/] {step}", highlight=False)
+            console.print(f"[bold]·[/] {step}", highlight=False, soft_wrap=True)
 
-        def batches(now: list[batch_pb2.Batch]) -> None:
-            total, closed = sum(b.tasks for b in now), sum(b.resolved + b.unresolved for b in now)
-            answers, reserved = sum(b.answers for b in now), sum(_whole(b.reserved) for b in now)
-            each = f"{answers / closed:.1f} a task" if closed else "none closed yet"
-            told = f"tasks closed, {answers} answers, {each}, {reserved} {CURRENCY} reserved"
-            bars.update(tasks, total=total, completed=closed, visible=True, description=told)
+        def show(now: Figures) -> None:
+            bars.update(closed, total=now.tasks, completed=now.closed)
+            bars.update(paid, total=now.experts, completed=now.experts_paid)
+            live.update(Group(bars, table(now)))
 
-        def balances(now: list[Balance]) -> None:
-            held, paid = sum(b.held for b in now) // 100, sum(b.paid for b in now) // 100
-            told = f"experts paid, {held} {CURRENCY} held, {paid} {CURRENCY} paid"
-            settled = sum(b.settled for b in now)
-            bars.update(money, total=len(now), completed=settled, visible=True, description=told)
-
-        yield Progress(tell, batches, balances)
+        yield Progress(tell, show)
 
 
-def _whole(money: Money) -> int:
-    return money.units
+def table(now: Figures) -> Table:
+    """The figures of one moment, on one line under their names."""
+    each = f"{now.work_answers / now.closed:.1f}" if now.closed else "-"
+    money = [f"{minor / 100:,.2f}" for minor in (now.reserved, now.held, now.on_the_way, now.paid)]
+    found = Table(box=None, padding=(0, 3, 0, 0))
+    for title in ("answers", "a task", "confidence", *(f"{stage} ({CURRENCY})" for stage in _STAGES)):
+        found.add_column(title, justify="right")
+    found.add_row(str(now.answers), each, f"{now.confidence:.3f}" if now.closed else "-", *money)
+    return found
+
+
+_STAGES = ("reserved", "held", "on the way", "paid")

@@ -139,10 +139,10 @@ async def work_until(expert: Expert, known: Known, done: asyncio.Event) -> None:
         if lease is None:
             await asyncio.sleep(0.25)
             continue
-        await _serve(expert, stub, lease, known[lease.payload.SerializeToString(deterministic=True)])
+        await serve(expert, stub, lease, known[lease.payload.SerializeToString(deterministic=True)])
 
 
-async def _serve(
+async def serve(
     expert: Expert, stub: work_pb2_grpc.WorkServiceAsyncStub, lease: work_pb2.Lease, example: Example
 ) -> None:
     """Works on a lease as the person's habit is: once each, a lapse and a late hand-in."""
@@ -205,20 +205,34 @@ class Balance:
         return self.held == self.available == self.in_transit == 0
 
 
-async def balance(expert: Expert) -> Balance:
-    """The expert's balances."""
+async def balance(expert: Expert, asker: Session) -> Balance:
+    """The expert's balances, as the expert or finance may ask for them."""
     request = earning_pb2.GetBalanceRequest(expert=expert.name, currency=CURRENCY)
-    earnings = earning_pb2_grpc.EarningServiceStub(expert.session.channel("payouts"))
-    reply = await earnings.GetBalance(request, metadata=await expert.session.auth())
-    return Balance(_minor(reply.held), _minor(reply.available), _minor(reply.in_transit), _minor(reply.paid))
+    earnings = earning_pb2_grpc.EarningServiceStub(asker.channel("payouts"))
+    reply = await earnings.GetBalance(request, metadata=await asker.auth())
+    return Balance(minor(reply.held), minor(reply.available), minor(reply.in_transit), minor(reply.paid))
 
 
 async def earnings_of(expert: Expert) -> list[earning_pb2.Earning]:
-    """The expert's pay lines, the newest first."""
+    """All of the expert's pay lines, the newest first."""
     request = earning_pb2.ListEarningsRequest(parent=expert.name, page_size=20)
     earnings = earning_pb2_grpc.EarningServiceStub(expert.session.channel("payouts"))
-    return list((await earnings.ListEarnings(request, metadata=await expert.session.auth())).earnings)
+    lines: list[earning_pb2.Earning] = []
+    while True:
+        page = await earnings.ListEarnings(request, metadata=await expert.session.auth())
+        lines += page.earnings
+        if not page.next_page_token:
+            return lines
+        request.page_token = page.next_page_token
 
 
-def _minor(money: Money) -> int:
+async def payouts_of(expert: Expert) -> list[earning_pb2.Payout]:
+    """The expert's payouts, the newest first."""
+    request = earning_pb2.ListPayoutsRequest(parent=expert.name, page_size=1000)
+    earnings = earning_pb2_grpc.EarningServiceStub(expert.session.channel("payouts"))
+    return list((await earnings.ListPayouts(request, metadata=await expert.session.auth())).payouts)
+
+
+def minor(money: Money) -> int:
+    """An amount of the currency of the job in minor units."""
     return money.units * 100 + money.nanos // 10_000_000

@@ -13,12 +13,23 @@ from clients.session import Session
 from deploy.local.examples import Example, read_examples
 from deploy.local.main_job import bus, staff, vendor
 from deploy.local.main_job.accuracy import measure
-from deploy.local.main_job.expert import Expert, balance, claim, earnings_of, register, set_instrument, work_until
-from deploy.local.main_job.outcome import Outcome, Progress
-from deploy.local.main_job.people import Person, claims_of, thirty_people
+from deploy.local.main_job.expert import (
+    Expert,
+    balance,
+    claim,
+    earnings_of,
+    payouts_of,
+    register,
+    set_instrument,
+    work_until,
+)
+from deploy.local.main_job.outcome import Outcome, PaySlip, Progress
+from deploy.local.main_job.people import Habit, Person, claims_of, thirty_people
 from deploy.local.main_job.reviewer import review_until
+from deploy.local.main_job.suspension import work_until_suspended
 from deploy.local.main_job.verdict import check_outcome
 from deploy.local.main_job.waiting import until
+from deploy.local.main_job.watching import watch
 from deploy.local.paths import ROOT
 from deploy.local.platform import ADMIN_EMAIL, Platform
 
@@ -31,10 +42,11 @@ POLICY = {
         "PAYOUTS_INSTRUMENT_COOL_OFF": "0",
         "PAYOUTS_RELEASE_INTERVAL": "0.2",
         "PAYOUTS_RUN_INTERVAL": "2",
-        "PAYOUTS_MINIMUM_PAYOUT_MINOR": "100",
+        "PAYOUTS_MINIMUM_PAYOUT_MINOR": "1",
         "PAYOUTS_SEND_INTERVAL": "0.1",
         "PAYOUTS_CHECK_DELAY": "0.2",
         "PAYOUTS_RETRY_DELAY": "0.5",
+        "PAYOUTS_LONGEST_DELAY": "4",
     },
 }
 """The settings of production with days turned into seconds, so that one can watch money arrive."""
@@ -76,10 +88,7 @@ async def run_main_job(
             _experts(addresses, people, cast, run, seed),
             vendor.push_all(buyer, taken_on.rate_card, _LEASE_SECONDS, work),
         )
-        progress.tell("Experts claim, draft and answer; scoring decides when it has heard enough")
-        await _work(buyer, people, names, examples, outcome, progress)
-        progress.tell("Holds end, the run pays, the provider settles")
-        await _be_paid(outcome, progress)
+        await _watched(buyer, people, names, examples, outcome, progress)
         for name in names:
             outcome.results += await vendor.read_results(buyer, name)
     given = [answer for expert in outcome.experts for answer in expert.given]
@@ -100,6 +109,25 @@ async def _experts(
     return list(await asyncio.gather(*(arrive(person) for person in cast)))
 
 
+async def _watched(
+    buyer: Session,
+    people: staff.Staff,
+    names: Sequence[str],
+    examples: Sequence[Example],
+    outcome: Outcome,
+    progress: Progress,
+) -> None:
+    """The work and the pay, while somebody looks on."""
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watch(buyer, people.finance, outcome, progress, over))
+        progress.tell("Experts claim, draft and answer; scoring decides when it has heard enough")
+        await _work(buyer, people, names, examples, outcome, progress)
+        progress.tell("Holds end, the run pays, the provider settles")
+        await _be_paid(people.finance, outcome)
+        over.set()
+
+
 async def _work(
     buyer: Session,
     people: staff.Staff,
@@ -114,27 +142,34 @@ async def _work(
 
     async def completed() -> bool | None:
         outcome.batches = await vendor.get_batches(buyer, names)
-        progress.batches(outcome.batches)
         return all(batch.state == batch_pb2.BATCH_STATE_COMPLETED for batch in outcome.batches) or None
+
+    async def be_suspended(expert: Expert) -> None:
+        outcome.suspension = await work_until_suspended(expert, known, people.ops, done)
+        if outcome.suspension is not None:
+            progress.tell(
+                "Staff suspends an expert who holds a task with a draft: it goes to another, the time is paid"
+            )
 
     # Everybody holds a first task before anybody has a second, so that there is work for all.
     await asyncio.gather(*(claim(expert) for expert in outcome.experts))
     async with asyncio.TaskGroup() as group:
         reviewing = group.create_task(review_until(people.quality, done))
         for expert in outcome.experts:
-            group.create_task(work_until(expert, known, done))
+            to_be_suspended = expert.person.habit is Habit.SUSPENDED
+            group.create_task(be_suspended(expert) if to_be_suspended else work_until(expert, known, done))
         await until("every batch is completed", completed, within=180.0, every=0.3)
         done.set()
     outcome.cases_decided = reviewing.result()
 
 
-async def _be_paid(outcome: Outcome, progress: Progress) -> None:
-    """Waits until every expert has all the money and nothing is left on the way; then looks at one's pay lines."""
+async def _be_paid(finance: Session, outcome: Outcome) -> None:
+    """Waits until every expert has all the money and nothing is left on the way; then looks at one's pay slip."""
 
     async def paid() -> bool | None:
-        outcome.balances = list(await asyncio.gather(*(balance(expert) for expert in outcome.experts)))
-        progress.balances(outcome.balances)
+        outcome.balances = list(await asyncio.gather(*(balance(expert, finance) for expert in outcome.experts)))
         return all(now.settled for now in outcome.balances) or None
 
     await until("every expert is paid", paid, within=120.0, every=0.3)
-    outcome.pay_lines = await earnings_of(max(outcome.experts, key=lambda expert: len(expert.given)))
+    busiest = max(outcome.experts, key=lambda expert: len(expert.given))
+    outcome.pay_slip = PaySlip(busiest.name, await earnings_of(busiest), await payouts_of(busiest))

@@ -13,20 +13,59 @@ from deploy.local.main_job.accuracy import Accuracy
 from deploy.local.main_job.bus import Traffic
 from deploy.local.main_job.checks import Check
 from deploy.local.main_job.expert import Balance, Expert
+from deploy.local.main_job.suspension import Suspension
+
+
+@dataclass(slots=True)
+class Figures:
+    """How far a running job is; money in minor units. Of the answers, `work_answers` are those of closed tasks."""
+
+    tasks: int = 0
+    closed: int = 0
+    answers: int = 0
+    work_answers: int = 0
+    confidence: float = 0.0
+    reserved: int = 0
+    held: int = 0
+    on_the_way: int = 0
+    paid: int = 0
+    experts: int = 0
+    experts_paid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An expert who was found careless or worse, by what, and the evidence in words."""
+
+    expert: str
+    ground: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaySlip:
+    """One expert's pay line by line, the newest first, and their payouts."""
+
+    expert: str = ""
+    lines: list[earning_pb2.Earning] = field(default_factory=list)
+    payouts: list[earning_pb2.Payout] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Outcome:
     """Money in minor units; `gold_failures` by expert id."""
 
+    figures: Figures = field(default_factory=Figures)
     started: float = field(default_factory=time.monotonic)
     batches: list[batch_pb2.Batch] = field(default_factory=list)
     results: list[batch_pb2.TaskResult] = field(default_factory=list)
     accuracy: Accuracy = field(default_factory=Accuracy)
     experts: list[Expert] = field(default_factory=list)
     balances: list[Balance] = field(default_factory=list)
-    pay_lines: list[earning_pb2.Earning] = field(default_factory=list)
+    pay_slip: PaySlip = field(default_factory=PaySlip)
+    suspension: Suspension | None = None
     gold_failures: dict[str, int] = field(default_factory=dict)
+    flags: list[Flag] = field(default_factory=list)
     cases_decided: int = 0
     held_by_reason: dict[str, int] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=lambda: Traffic(0, 0, 0))
@@ -47,9 +86,8 @@ class Progress:
     """What a display shows while the job runs."""
 
     tell: Callable[[str], None]
-    batches: Callable[[list[batch_pb2.Batch]], None]
-    balances: Callable[[list[Balance]], None]
+    show: Callable[[Figures], None]
 
 
-SILENT = Progress(lambda _: None, lambda _: None, lambda _: None)
+SILENT = Progress(lambda _: None, lambda _: None)
 """Shows nothing."""

@@ -33,6 +33,7 @@ class Habit(Enum):
     RING = "gives the answer that two others give, right or wrong"
     LAPSING = "lets a lease run out and never comes back to it"
     LATE = "hands in after the lease has run out"
+    SUSPENDED = "does what is asked, until staff suspends the account in the middle of a task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Person:
     @property
     def honest(self) -> bool:
         """Whether the person means well and looks: such a one must never be suspected."""
-        return self.habit in (Habit.CAREFUL, Habit.LAPSING, Habit.LATE)
+        return self.habit in (Habit.CAREFUL, Habit.LAPSING, Habit.LATE, Habit.SUSPENDED)
 
 
 _SPECIAL = (
@@ -57,17 +58,22 @@ _SPECIAL = (
     *(Habit.LAPSING,) * 2,
     Habit.LATE,
 )
+# Knows of none of the fields of the one who is late: a late answer is surplus, and could make a seat needless that was
+# to go to another.
+_SUSPENDED = 14
 _SKILL = {Habit.CARELESS: 0.5, Habit.SPAMMER: 0.0, Habit.RING: 0.35}
 
 
 def thirty_people(seed: int) -> list[Person]:
-    """The cast of a run: the first ten have habits, the others are careful. Every field has fifteen people."""
+    """The cast of a run: the first ten have habits, the others are careful but one. Every field has fifteen people."""
     chance = random.Random(seed)  # noqa: S311 - a simulation
     return [_person(number, chance) for number in range(30)]
 
 
 def _person(number: int, chance: random.Random) -> Person:
     habit = _SPECIAL[number] if number < len(_SPECIAL) else Habit.CAREFUL
+    if number == _SUSPENDED:
+        habit = Habit.SUSPENDED
     skill = _SKILL.get(habit, chance.uniform(0.78, 0.95))
     return Person(number, habit, skill, _fields(0 if habit is Habit.RING else number))
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
+from google.type.money_pb2 import Money
+from preceptor.payouts.v1 import earning_pb2
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.main_job.expert import minor
 from deploy.local.main_job.outcome import Outcome
 from deploy.local.main_job.staff import CURRENCY
 from deploy.local.stack import Backends
+
+_SHOWN = 15
+"""People shown one by one: all who have a habit are among them."""
 
 
 def write_report(path: Path, outcome: Outcome, backends: Backends, seed: int, error: str = "") -> None:
@@ -30,6 +37,7 @@ def _report(outcome: Outcome, backends: Backends, seed: int, error: str) -> dict
         "events_duplicated": outcome.traffic.duplicated,
         "dead_letters": outcome.traffic.dead_letters,
         **_money(outcome),
+        "flagged": [asdict(flag) for flag in outcome.flags],
         "kafka": backends.kafka_description,
         "postgres": backends.postgres_description,
         "seed": seed,
@@ -73,7 +81,8 @@ def print_report(console: Console, outcome: Outcome) -> None:
     """Shows what came out."""
     console.print(_results(outcome))
     console.print(_people(outcome))
-    console.print(_pay_lines(outcome))
+    console.print(_flags(outcome))
+    console.print(_pay_slip(outcome))
     for check in outcome.checks:
         mark = "[green]ok[/]  " if check.ok else "[red]FAIL[/]"
         console.print(f"  {mark}  {check.name}: {check.detail}", highlight=False, soft_wrap=True)
@@ -83,7 +92,8 @@ def _results(outcome: Outcome) -> Table:
     """By kind of task: how many, how sure, on how many answers."""
     found = outcome.accuracy
     majority = f"a majority of the same answers {found.majority:.1%}"
-    title = f"{found.consensus:.1%} of {found.questions} questions right; {majority}"
+    used = f"{outcome.total(lambda b: b.answers)} answers used, {outcome.total(lambda b: b.gold_tasks)} for gold"
+    title = f"{found.consensus:.1%} of {found.questions} questions right; {majority}\n{used}"
     table = Table("task type", "tasks", "resolved", "confidence", "answers a task", title=title, title_justify="left")
     kinds = Counter(str(result.result.WhichOneof("type")) for result in outcome.results)
     for kind, tasks in kinds.items():
@@ -100,19 +110,43 @@ def _people(outcome: Outcome) -> Table:
         "expert", "habit", "answers", "gold failed", f"paid ({CURRENCY})", title="People", title_justify="left"
     )
     rows = sorted(zip(outcome.experts, outcome.balances, strict=False), key=lambda row: row[0].person.number)
-    for expert, balance in rows[:14]:
+    for expert, balance in rows[:_SHOWN]:
         failed = outcome.gold_failures.get(expert.id, 0)
         paid = f"{balance.paid / 100:.2f}"
         table.add_row(expert.name[-12:], expert.person.habit.name.lower(), str(len(expert.given)), str(failed), paid)
-    if len(rows) > 14:
-        rest = rows[14:]
+    if len(rows) > _SHOWN:
+        rest = rows[_SHOWN:]
         table.add_row("...", f"{len(rest)} more", "", "", f"{sum(b.paid for _, b in rest) / 100:.2f}")
     return table
 
 
-def _pay_lines(outcome: Outcome) -> Table:
-    table = Table("answer", "amount", "payout", title="The last pay lines of the busiest expert", title_justify="left")
-    for line in outcome.pay_lines[:5]:
-        amount = f"{line.amount.units}.{line.amount.nanos // 10_000_000:02d} {line.amount.currency_code}"
-        table.add_row(line.answer[-12:], amount, line.payout[-12:])
+def _flags(outcome: Outcome) -> Table:
+    """Who was found careless or worse, and by what."""
+    habits = {expert.id: expert.person.habit.name.lower() for expert in outcome.experts}
+    table = Table("expert", "found", "evidence", "habit, in truth", title="Found careless", title_justify="left")
+    for flag in outcome.flags:
+        table.add_row(flag.expert[-12:], flag.ground.lower(), flag.evidence, habits.get(flag.expert, ""))
+    if not outcome.flags:
+        table.add_row("nobody", "", "", "")
     return table
+
+
+def _pay_slip(outcome: Outcome) -> Table:
+    """One expert's pay line by line, with the reference that the bank shows."""
+    slip = outcome.pay_slip
+    title = f"Every pay line of the busiest expert, {slip.expert[-12:]}"
+    table = Table("for", "task", "amount", "state", "bank reference", title=title, title_justify="left")
+    references = {payout.name: payout.reference for payout in slip.payouts}
+    for line in slip.lines:
+        state = earning_pb2.EarningState.Name(line.state).removeprefix("EARNING_STATE_").lower()
+        held = f", {line.hold_reason.lower()}" if line.hold_reason else ""
+        what = f"answer {line.answer[-12:]}" if line.answer else f"time {line.paid_time[-12:]}"
+        table.add_row(what, line.task[-12:], _amount(line.amount), state + held, references.get(line.payout, ""))
+    total = sum(minor(line.amount) for line in slip.lines)
+    table.add_section()
+    table.add_row(f"{len(slip.lines)} lines", "", f"{total / 100:.2f} {CURRENCY}", "", f"{len(slip.payouts)} payouts")
+    return table
+
+
+def _amount(money: Money) -> str:
+    return f"{minor(money) / 100:.2f} {money.currency_code}"

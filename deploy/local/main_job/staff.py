@@ -36,6 +36,7 @@ class Staff:
     finance: Session
     reviewer: Session
     quality: Session
+    ops: Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,12 @@ class NewVendor:
 
 
 async def hire(admin: Session, addresses: Mapping[str, str], run: str) -> Staff:
-    """Makes and signs in a finance person, a credential reviewer and a quality reviewer."""
+    """Makes and signs in a finance person, a credential reviewer, a quality reviewer and an operator."""
     finance = await _member(admin, addresses, f"finance-{run}", account_pb2.STAFF_ROLE_FINANCE)
     reviewer = await _member(admin, addresses, f"reviewer-{run}", account_pb2.STAFF_ROLE_CREDENTIAL_REVIEWER)
     quality = await _member(admin, addresses, f"quality-{run}", account_pb2.STAFF_ROLE_QUALITY_REVIEWER)
-    return Staff(admin, finance, reviewer, quality)
+    ops = await _member(admin, addresses, f"ops-{run}", account_pb2.STAFF_ROLE_OPS)
+    return Staff(admin, finance, reviewer, quality, ops)
 
 
 async def _member(

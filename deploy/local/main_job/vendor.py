@@ -130,10 +130,10 @@ async def get_batches(vendor: Session, names: Sequence[str]) -> list[batch_pb2.B
     return list(await asyncio.gather(*(get_batch(vendor, name) for name in names)))
 
 
-async def read_results(vendor: Session, name: str) -> list[batch_pb2.TaskResult]:
+async def read_results(vendor: Session, name: str, page_size: int = 4) -> list[batch_pb2.TaskResult]:
     """All results of a batch, page by page."""
     batches = batch_pb2_grpc.BatchServiceStub(vendor.channel("tasking"))
-    request = batch_pb2.ListResultsRequest(parent=name, page_size=4)
+    request = batch_pb2.ListResultsRequest(parent=name, page_size=page_size)
     results: list[batch_pb2.TaskResult] = []
     while True:
         page = await batches.ListResults(request, metadata=await vendor.auth())

@@ -10,7 +10,9 @@ import asyncpg
 
 from deploy.local.main_job import checks
 from deploy.local.main_job.checks import Check
-from deploy.local.main_job.outcome import Outcome
+from deploy.local.main_job.outcome import Flag, Outcome
+from deploy.local.main_job.staff import CURRENCY
+from deploy.local.main_job.suspension import Suspension
 from deploy.local.platform import Platform
 
 _LEAST_PAID_SHARE = 2 / 3  # there may be no work left for those who come last
@@ -22,7 +24,8 @@ async def check_outcome(platform: Platform, outcome: Outcome) -> None:
     unique, outcome.double_assignments = checks.claims_are_unique(r for e in outcome.experts for r in e.claims)
     money = await _money(platform, outcome)
     outcome.ledger_balanced = all(check.ok for check in money)
-    outcome.checks = [unique, *money, *_work(outcome), *_people(outcome)]
+    suspended = await _suspended(platform, outcome.suspension)
+    outcome.checks = [unique, *money, *_work(outcome), *_people(outcome), *suspended]
 
 
 async def _money(platform: Platform, outcome: Outcome) -> list[Check]:
@@ -30,8 +33,9 @@ async def _money(platform: Platform, outcome: Outcome) -> list[Check]:
     ids = [UUID(expert.id) for expert in outcome.experts]
     batches = [UUID(batch.name.removeprefix("batches/")) for batch in outcome.batches]
     async with _database(platform, "tasking") as tasking:
-        owed = await checks.decided_credits(tasking, batches)
+        owed = await checks.owed_credits(tasking, batches)
         outcome.gold_failures = _text(await checks.gold_failures(tasking, batches))
+        outcome.flags = _flags(outcome.gold_failures)
     async with _database(platform, "payouts") as payouts:
         credited = await checks.journal_credits(payouts, ids)
         folds = await checks.balances_are_folds(payouts)
@@ -42,7 +46,7 @@ async def _money(platform: Platform, outcome: Outcome) -> list[Check]:
     outcome.earned_minor, outcome.payouts, outcome.provider_transfers = sum(owed.values()), len(ours), len(theirs)
     paid = {e.id: b.paid + b.held for e, b in zip(outcome.experts, outcome.balances, strict=True) if b.paid + b.held}
     return [
-        checks.same_money("credits_are_decisions_times_terms", _text(owed), _text(credited), "experts"),
+        checks.same_money("credits_are_decisions_and_times_at_their_terms", _text(owed), _text(credited), "experts"),
         folds,
         checks.same_money("provider_list_is_settled_payouts", ours, theirs, "transfers"),
         checks.same_money("paid_is_earned_less_held", _text(owed), paid, "experts"),
@@ -79,6 +83,33 @@ def _people(outcome: Outcome) -> list[Check]:
         ),
         Check("a_late_answer_is_taken", late >= 1, f"{lapsed} leases ran out, {late} answers came late and were taken"),
     ]
+
+
+async def _suspended(platform: Platform, suspension: Suspension | None) -> list[Check]:
+    """Who was suspended is out everywhere; the task went to another, the draft stayed, the time is paid."""
+    if suspension is None:
+        return [Check("the_suspended_are_out_at_once", False, "nobody was suspended: there was no task to hold")]
+    refused = [f"{service} after {seconds:.2f} s" for service, seconds in suspension.refused_after.items()]
+    slot = UUID(suspension.slot.removeprefix("slots/"))
+    async with _database(platform, "tasking") as tasking, _database(platform, "payouts") as payouts:
+        found = await checks.passed_on(tasking, payouts, slot)
+    kept = found.draft == suspension.draft.SerializeToString(deterministic=True)
+    draft = f"draft of {len(found.draft)} bytes {'kept' if kept else 'lost'}"
+    paid = f"{found.seconds} s of work paid as {found.credited} {CURRENCY} (minor units), {found.line}"
+    return [
+        Check("the_suspended_are_out_at_once", len(refused) == 4, f"token refused by {', '.join(refused)}"),
+        Check(
+            "a_suspended_holders_task_goes_on_and_the_time_is_paid",
+            found.returned and kept and found.holders_since > 0 and found.credited > 0 and found.line == "SETTLED",
+            f"given to {found.holders_since} others, {draft}, {paid}",
+        ),
+    ]
+
+
+def _flags(gold_failures: Mapping[str, int]) -> list[Flag]:
+    """Who failed gold more than once, the worst first."""
+    worst = sorted(gold_failures.items(), key=lambda item: (-item[1], item[0]))
+    return [Flag(id_, "GOLD_FAILED", f"{failed} tasks with a known answer") for id_, failed in worst if failed > 1]
 
 
 def _text(by_expert: Mapping[UUID, int]) -> dict[str, int]:

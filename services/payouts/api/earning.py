@@ -75,7 +75,8 @@ def _token(call: Call[Context], request: Message, created_at: datetime, id_: UUI
 def _earning(earning: Earning) -> pb.Earning:
     proto = pb.Earning(
         name=name("earnings", earning.id),
-        answer=name("answers", earning.answer_id),
+        answer=name("answers", earning.answer_id) if earning.answer_id else "",
+        paid_time=name("times", earning.time_id) if earning.time_id else "",
         task=name("tasks", earning.task_id),
         batch=name("batches", earning.batch_id),
         amount=money.to_proto(earning.amount, earning.currency),

@@ -48,6 +48,11 @@ def platform_fee(currency: str) -> Account:
     return Account("platform:fee", currency)
 
 
+def platform_expense(currency: str) -> Account:
+    """What the platform pays itself: what no vendor could foresee."""
+    return Account("platform:adjustment_expense", currency, floor=None)
+
+
 def clearing(provider: str, currency: str) -> Account:
     """What a provider has paid out for us and the bank has not shown yet."""
     return Account(f"provider:{provider}:clearing", currency, floor=None)

@@ -14,7 +14,6 @@ from services.payouts.domain.rail import NeverTaken, Outcome, RailFacts, Refused
 
 # Sending again under the same key stops well before the provider forgets the key.
 _OF_KEY_LIFE = 0.8
-_LONGEST_DELAY = timedelta(hours=1)
 
 
 class AttemptState(Enum):
@@ -79,7 +78,7 @@ def exposure(first_sent_at: datetime, send_before: datetime, facts: RailFacts) -
     return first_sent_at - facts.clock_skew, send_before + facts.clock_skew
 
 
-def delay(base: timedelta, tries: int) -> timedelta:
-    """How long to wait before the next look: doubles with each, an hour at most."""
+def delay(base: timedelta, tries: int, longest: timedelta) -> timedelta:
+    """How long to wait before the next look: doubles with each, up to `longest`."""
     factor: int = 2 ** min(tries, 20)
-    return min(base * factor, _LONGEST_DELAY)
+    return min(base * factor, longest)

@@ -42,14 +42,12 @@ class DecidedBy(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """An answer and what was promised for it, in minor units and whole seconds."""
+class Promise:
+    """What an expert was promised for the whole answer to a task, in minor units."""
 
-    answer_id: UUID
     slot_id: UUID
     task_id: UUID
     batch_id: UUID
-    project_id: UUID
     vendor_id: UUID
     expert_id: UUID
     rate_card_version: int
@@ -57,6 +55,14 @@ class Terms:
     amount: int
     currency: str
     fee_basis_points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms(Promise):
+    """An answer and what was promised for it, in minor units and whole seconds."""
+
+    answer_id: UUID
+    project_id: UUID
     active_seconds: int
     idle_seconds: int
     surplus: bool
@@ -77,7 +83,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """What is reserved for a batch: the range of one answer's price per tier, in minor units."""
+    """What is reserved for a batch: the range of one answer's price per tier, in minor units.
+
+    `times` of which no answer came have come; there is money for `times_most`.
+    """
 
     batch_id: UUID
     vendor_id: UUID
@@ -86,6 +95,8 @@ class Reserve:
     fee_basis_points: int
     tiers: Mapping[str, range]
     released: bool
+    times_most: int = 0
+    times: int = 0
 
 
 @dataclass(slots=True)
@@ -110,15 +121,15 @@ class PaidAnswer:
     held: list[Line] = field(default_factory=list)
 
 
-def check_terms(terms: Terms, reserve: Reserve | None) -> None:
+def check_terms(terms: Promise, reserve: Reserve | None) -> None:
     """Raises `TermsContradicted` unless the terms are among those that the batch's reserve was made at."""
     if reserve is None:
         raise TermsContradicted("nothing is reserved for the batch", batch=str(terms.batch_id))
     ours = (reserve.vendor_id, reserve.currency, reserve.rate_card_version, reserve.fee_basis_points)
     if ours != (terms.vendor_id, terms.currency, terms.rate_card_version, terms.fee_basis_points):
-        raise TermsContradicted(answer=str(terms.answer_id), batch=str(terms.batch_id))
+        raise TermsContradicted(slot=str(terms.slot_id), batch=str(terms.batch_id))
     if terms.amount not in reserve.tiers.get(terms.tier, range(0)):
-        raise TermsContradicted("the price is not the tier's", answer=str(terms.answer_id), tier=terms.tier)
+        raise TermsContradicted("the price is not the tier's", slot=str(terms.slot_id), tier=terms.tier)
 
 
 def check_decision(decision: Decision) -> None:

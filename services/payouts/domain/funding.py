@@ -25,6 +25,8 @@ class Need:
     surplus: int
     seconds_each: int
     amount_each: int
+    times: int = 0
+    """Times that are paid without an answer, each at most as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def check(
 
 
 def _check_need(need: Need, card: RateCard, price: Callable[[int, int], int]) -> None:
-    if min(need.answers, need.surplus, need.seconds_each) < 0:
+    if min(need.answers, need.surplus, need.times, need.seconds_each) < 0:
         raise FundingContradicted("a number is negative", tier=need.tier)
     if (rate := card.rates.get(need.tier)) is None:
         raise FundingContradicted("the card has no such tier", tier=need.tier)
@@ -121,4 +123,4 @@ def _check_need(need: Need, card: RateCard, price: Callable[[int, int], int]) ->
 
 
 def _count(need: Need) -> int:
-    return need.answers + need.surplus
+    return need.answers + need.surplus + need.times

@@ -37,4 +37,4 @@ def _request(asked: events_pb2.BatchFundingRequested) -> FundingRequest:
 
 
 def _need(tier: events_pb2.TierNeed) -> Need:
-    return Need(tier.tier, tier.answers, tier.surplus, tier.seconds_each, tier.amount_minor_each)
+    return Need(tier.tier, tier.answers, tier.surplus, tier.seconds_each, tier.amount_minor_each, tier.times)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
-
-from preceptor.payouts.v1 import events_pb2
 
 from chassis import money
 from chassis.db import Transaction
 from chassis.ids import new_id
 from services.payouts.domain import earning
 from services.payouts.domain.earning import Decision, Line, PaidAnswer, Terms
-from services.payouts.domain.hold import HoldRules, Payee, holds
+from services.payouts.domain.hold import HoldRules
 from services.payouts.domain.ledger import Transfer
 from services.payouts.usecases import post_transfers, release_reserves
+from services.payouts.usecases.add_lines import NewLine, add_lines
 from services.payouts.usecases.reserves import reserves_of
 
 _ADD_ANSWERS = """
@@ -36,28 +34,11 @@ _HELD_LINES = """
 SELECT id, answer_id, version, amount, taken_back FROM earning
 WHERE answer_id = ANY($1::uuid[]) AND state = 'HELD' ORDER BY answer_id, version FOR UPDATE
 """
-_EXPERTS = "SELECT expert_id, eligible, first_paid_at FROM expert WHERE expert_id = ANY($1::uuid[])"
-_VENDORS = "SELECT vendor_id FROM vendor WHERE vendor_id = ANY($1::uuid[]) AND active"
 
 _STAND = """
 UPDATE answer a SET decided_version = n.version, standing = n.standing, standing_fee = n.fee
 FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[]) AS n (answer_id, version, standing, fee)
 WHERE a.answer_id = n.answer_id
-"""
-_ADD_LINES = """
-INSERT INTO earning (id, answer_id, version, basis, task_id, batch_id, vendor_id, expert_id, currency, amount,
-                     taken_back, state, hold_until)
-SELECT n.id, a.answer_id, n.version, 'answer', a.task_id, a.batch_id, a.vendor_id, a.expert_id, a.currency, n.amount,
-       n.taken_back, CASE WHEN n.taken_back = n.amount THEN 'WITHDRAWN' ELSE 'HELD' END, n.hold_until
-FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-     AS n (id, answer_id, version, amount, taken_back, hold_until)
-JOIN answer a ON a.answer_id = n.answer_id
-"""
-_ADD_HOLDS = """
-INSERT INTO hold (earning_id, reason, vendor_id, expires_at)
-SELECT n.earning_id, n.reason, e.vendor_id, n.expires_at
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS n (earning_id, reason, expires_at)
-JOIN earning e ON e.id = n.earning_id
 """
 _TAKE_BACK = """
 UPDATE earning e SET taken_back = n.taken_back,
@@ -92,7 +73,8 @@ async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules
         transfers += earning.decide(answers[terms.answer_id], decision, reserve, money.share, new_id())
     await post_transfers.post(tx, transfers)
     await _store(tx, answers.values())
-    await _add_lines(tx, answers.values(), rules, traces)
+    fresh = [(answer.terms, line) for answer in answers.values() for line in answer.held if line.fresh]
+    await add_lines(tx, [_line(terms, line, traces) for terms, line in fresh], rules)
     await _count(tx, [answers[id_].terms.batch_id for id_ in undecided])
     await release_reserves.release(tx, reserves)
 
@@ -129,37 +111,21 @@ async def _store(tx: Transaction, answers: Iterable[PaidAnswer]) -> None:
         await tx.execute(_TAKE_BACK, *zip(*taken, strict=True))
 
 
-async def _add_lines(tx: Transaction, answers: Iterable[PaidAnswer], rules: HoldRules, traces: Traces) -> None:
-    """Stores fresh lines with their holds, and tells their experts."""
-    fresh = [(answer.terms, line) for answer in answers for line in answer.held if line.fresh]
-    if not fresh:
-        return
-    now: datetime = await tx.fetchval("SELECT now()")
-    payees = await _payees(tx, [terms for terms, _ in fresh])
-    stand = {line.id: holds(payees[terms.answer_id], rules) for terms, line in fresh}
-    until = {id_: now + max(waits.values()) for id_, waits in stand.items()}
-    rows = [(ln.id, t.answer_id, ln.version, ln.amount, ln.taken_back, until[ln.id]) for t, ln in fresh]
-    await tx.execute(_ADD_LINES, *zip(*rows, strict=True))
-    waits = [(id_, reason.value, now + wait) for id_, held in stand.items() for reason, wait in held.items()]
-    await tx.execute(_ADD_HOLDS, *zip(*waits, strict=True))
-    for terms, line in fresh:
-        if line.taken_back < line.amount:
-            tx.emit(_event(terms, line, until[line.id]), traceparent=traces.get(terms.answer_id))
-
-
-async def _payees(tx: Transaction, all_terms: Sequence[Terms]) -> Mapping[UUID, Payee]:
-    """By answer: what is known of its expert and vendor. Who is unknown passes no check."""
-    experts = {row["expert_id"]: row for row in await tx.fetch(_EXPERTS, [t.expert_id for t in all_terms])}
-    vendors = {row["vendor_id"] for row in await tx.fetch(_VENDORS, [t.vendor_id for t in all_terms])}
-    return {
-        terms.answer_id: Payee(
-            expert_eligible=bool(expert and expert["eligible"]),
-            expert_paid_before=bool(expert and expert["first_paid_at"]),
-            vendor_active=terms.vendor_id in vendors,
-        )
-        for terms in all_terms
-        for expert in [experts.get(terms.expert_id)]
-    }
+def _line(terms: Terms, line: Line, traces: Traces) -> NewLine:
+    return NewLine(
+        id=line.id,
+        answer_id=terms.answer_id,
+        time_id=None,
+        version=line.version,
+        task_id=terms.task_id,
+        batch_id=terms.batch_id,
+        vendor_id=terms.vendor_id,
+        expert_id=terms.expert_id,
+        currency=terms.currency,
+        amount=line.amount,
+        taken_back=line.taken_back,
+        traceparent=traces.get(terms.answer_id, ""),
+    )
 
 
 async def _count(tx: Transaction, batches: Sequence[UUID]) -> None:
@@ -167,17 +133,3 @@ async def _count(tx: Transaction, batches: Sequence[UUID]) -> None:
     if batches:
         counted = Counter(batches)
         await tx.execute(_COUNT, list(counted), list(counted.values()))
-
-
-def _event(terms: Terms, line: Line, hold_until: datetime) -> events_pb2.EarningAccrued:
-    event = events_pb2.EarningAccrued(
-        earning_id=str(line.id),
-        expert_id=str(terms.expert_id),
-        answer_id=str(terms.answer_id),
-        task_id=str(terms.task_id),
-        batch_id=str(terms.batch_id),
-        amount_minor=line.amount - line.taken_back,
-        currency=terms.currency,
-    )
-    event.hold_until.FromDatetime(hold_until)
-    return event

@@ -9,8 +9,8 @@ from uuid import UUID
 from chassis.db import Transaction
 
 _PAGE = """
-SELECT e.id, e.answer_id, e.task_id, e.batch_id, e.amount - e.taken_back AS amount, e.currency, e.state, e.hold_until,
-       e.created_at, h.reason AS hold_reason, i.payout_id
+SELECT e.id, e.answer_id, e.time_id, e.task_id, e.batch_id, e.amount - e.taken_back AS amount, e.currency, e.state,
+       e.hold_until, e.created_at, h.reason AS hold_reason, i.payout_id
 FROM earning e
 LEFT JOIN LATERAL (
     SELECT reason FROM hold WHERE earning_id = e.id AND released_at IS NULL ORDER BY expires_at DESC, reason LIMIT 1
@@ -23,10 +23,11 @@ ORDER BY e.created_at DESC, e.id DESC LIMIT $4
 
 @dataclass(frozen=True, slots=True)
 class Earning:
-    """A pay line as its expert sees it, in minor units."""
+    """A pay line as its expert sees it, in minor units: for an answer, or for time of which no answer came."""
 
     id: UUID
-    answer_id: UUID
+    answer_id: UUID | None
+    time_id: UUID | None
     task_id: UUID
     batch_id: UUID
     amount: int

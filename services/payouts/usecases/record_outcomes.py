@@ -79,4 +79,4 @@ def _step_row(change: _Change, context: Context) -> tuple[object, ...]:
     tries = 0 if fresh else row["tries"]
     base = settings.check_delay if step.state is AttemptState.SUBMITTED else settings.retry_delay
     known = row["id"], step.state.value, step.provider_id, step.failure_code
-    return *known, step.state in ENDED, tries, delay(base, tries)
+    return *known, step.state in ENDED, tries, delay(base, tries, settings.longest_delay)

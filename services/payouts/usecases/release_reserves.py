@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.db import Transaction
@@ -12,10 +13,11 @@ from services.payouts.domain.ledger import Transfer
 from services.payouts.usecases import post_transfers
 
 _COMPLETE = """
-UPDATE reserve r SET answers_decided = n.answers
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS n (batch_id, vendor_id, answers)
-WHERE r.batch_id = n.batch_id AND r.vendor_id = n.vendor_id AND coalesce(r.answers_decided, n.answers) = n.answers
-  AND r.decided <= n.answers
+UPDATE reserve r SET answers_decided = n.answers, times_recorded = n.times
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[]) AS n (batch_id, vendor_id, answers, times)
+WHERE r.batch_id = n.batch_id AND r.vendor_id = n.vendor_id
+  AND coalesce(r.answers_decided, n.answers) = n.answers AND r.decided <= n.answers
+  AND coalesce(r.times_recorded, n.times) = n.times AND r.times <= n.times
 RETURNING r.batch_id
 """
 
@@ -27,6 +29,7 @@ LEFT JOIN LATERAL (
     SELECT sum(amount + fee_cap - standing - standing_fee)::bigint AS open FROM answer a WHERE a.batch_id = r.batch_id
 ) AS k ON true
 WHERE r.batch_id = ANY($1::uuid[]) AND r.released_at IS NULL AND r.decided = r.answers_decided
+  AND r.times = r.times_recorded
 ORDER BY r.batch_id FOR UPDATE OF r
 """
 _RELEASED = """
@@ -36,25 +39,35 @@ FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS n (batch_id, released, ke
 
 
 class CompletionContradicted(FailedPrecondition):
-    """The batch is none of this vendor's with a reserve, or its number of decided answers does not agree with ours."""
+    """The batch is none of this vendor's with a reserve, or its numbers of answers and times do not agree with ours."""
 
     reason = "COMPLETION_CONTRADICTED"
 
 
-async def complete(tx: Transaction, batches: Mapping[tuple[UUID, UUID], int]) -> None:
-    """Takes in how many answers of each (batch, vendor) are decided, and releases those that have met their terms.
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The end of a batch: how many of its answers are decided, how many times of which no answer came are recorded."""
+
+    batch_id: UUID
+    vendor_id: UUID
+    answers: int
+    times: int
+
+
+async def complete(tx: Transaction, ends: Sequence[Completion]) -> None:
+    """Takes in the ends of batches, and releases those of which all answers and times have come.
 
     Raises `CompletionContradicted`.
     """
-    rows = [(batch, vendor, answers) for (batch, vendor), answers in batches.items()]
+    rows = [(end.batch_id, end.vendor_id, end.answers, end.times) for end in ends]
     known = {row["batch_id"] for row in await tx.fetch(_COMPLETE, *zip(*rows, strict=True))}
-    if missing := [batch for batch, _ in batches if batch not in known]:
+    if missing := [end.batch_id for end in ends if end.batch_id not in known]:
         raise CompletionContradicted(batch=str(missing[0]))
     await release(tx, known)
 
 
 async def release(tx: Transaction, batches: Collection[UUID]) -> None:
-    """Releases the reserves among these that are complete and have met as many decided answers as there are."""
+    """Releases the reserves among these that are complete and have met as many answers and times as there are."""
     due = await tx.fetch(_DUE, list(batches))
     if not due:
         return

@@ -33,9 +33,9 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::bytea[], $5::tex
 """
 _RESERVE = """
 INSERT INTO reserve (batch_id, attempt, vendor_id, project_id, rate_card_id, rate_card_version, currency,
-                     fee_basis_points, reserved)
+                     fee_basis_points, reserved, times_most)
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[], $7::char(3)[],
-                     $8::integer[], $9::bigint[])
+                     $8::integer[], $9::bigint[], $10::bigint[])
 """
 _RESERVE_TIERS = """
 INSERT INTO reserve_tier (batch_id, vendor_id, tier, rate_minor_per_hour, cap, floor)
@@ -131,7 +131,8 @@ def _answer_row(answer: Answer) -> tuple[object, ...]:
 def _reserve_row(request: FundingRequest, cards: _Cards) -> tuple[object, ...]:
     batch = request.batch_id, request.attempt, request.vendor_id, request.project_id
     card = cards[request.rate_card_id, request.rate_card_version]
-    return *batch, card.id, card.version, card.currency, card.fee_basis_points, request.total
+    times = sum(need.times for need in request.needs)
+    return *batch, card.id, card.version, card.currency, card.fee_basis_points, request.total, times
 
 
 def _tier_row(request: FundingRequest, need: Need, cards: _Cards) -> tuple[object, ...]:

@@ -11,7 +11,8 @@ from services.payouts.domain.earning import Reserve
 
 _LOCK = "SELECT FROM reserve WHERE batch_id = ANY($1::uuid[]) ORDER BY batch_id FOR UPDATE"
 _RESERVES = """
-SELECT batch_id, vendor_id, currency, rate_card_version, fee_basis_points, released_at IS NOT NULL AS released
+SELECT batch_id, vendor_id, currency, rate_card_version, fee_basis_points, times_most, times,
+       released_at IS NOT NULL AS released
 FROM reserve WHERE batch_id = ANY($1::uuid[])
 """
 _TIERS = "SELECT batch_id, tier, floor, cap FROM reserve_tier WHERE batch_id = ANY($1::uuid[])"

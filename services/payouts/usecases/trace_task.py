@@ -9,7 +9,7 @@ from chassis.db import Row, Transaction
 from chassis.ops.trace import Step
 
 _LINES = """
-SELECT e.id, e.answer_id, e.expert_id, e.version, e.amount, e.taken_back, e.currency, e.state, e.created_at,
+SELECT e.id, e.answer_id, e.time_id, e.expert_id, e.version, e.amount, e.taken_back, e.currency, e.state, e.created_at,
        e.payable_at,
        (SELECT string_agg(h.reason || ' until ' || to_char(h.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
                           ', ' ORDER BY h.reason) FROM hold h WHERE h.earning_id = e.id) AS holds
@@ -17,8 +17,8 @@ FROM earning e WHERE e.task_id = $1
 """
 
 _PAYOUTS = """
-SELECT e.id AS earning_id, e.answer_id, i.amount AS part, p.id, p.amount, p.currency, p.state, p.failure_code,
-       p.created_at, p.ended_at
+SELECT e.id AS earning_id, e.answer_id, e.time_id, i.amount AS part, p.id, p.amount, p.currency, p.state,
+       p.failure_code, p.created_at, p.ended_at
 FROM earning e JOIN payout_item i ON i.earning_id = e.id JOIN payout p ON p.id = i.payout_id WHERE e.task_id = $1
 """
 
@@ -37,17 +37,23 @@ async def trace_task(tx: Transaction, task_id: UUID) -> list[Step]:
 
 
 def _line(row: Row) -> Iterator[Step]:
-    ids = {"earnings": row["id"], "answers": row["answer_id"], "experts": row["expert_id"]}
+    ids = {"earnings": row["id"], **_source(row), "experts": row["expert_id"]}
     left = f", {row['taken_back']} taken back" if row["taken_back"] else ""
     held = f", held: {row['holds']}" if row["holds"] else ""
-    amount = f"{row['amount']} {row['currency']} (minor units) by decision {row['version']}{left}"
+    by = "for time" if row["time_id"] else f"by decision {row['version']}"
+    amount = f"{row['amount']} {row['currency']} (minor units) {by}{left}"
     yield Step(row["created_at"], "earned", ids, amount + held)
     if row["payable_at"]:
-        yield Step(row["payable_at"], "payable", {"earnings": row["id"], "answers": row["answer_id"]})
+        yield Step(row["payable_at"], "payable", {"earnings": row["id"], **_source(row)})
+
+
+def _source(row: Row) -> dict[str, UUID]:
+    """What a line is for."""
+    return {"times": row["time_id"]} if row["time_id"] else {"answers": row["answer_id"]}
 
 
 def _payout(row: Row) -> Iterator[Step]:
-    ids = {"payouts": row["id"], "earnings": row["earning_id"], "answers": row["answer_id"]}
+    ids = {"payouts": row["id"], "earnings": row["earning_id"], **_source(row)}
     part = f"{row['part']} of {row['amount']} {row['currency']} (minor units)"
     yield Step(row["created_at"], "in a payout", ids, part)
     if row["ended_at"]:

@@ -68,9 +68,12 @@ _CHECKS = {
         FROM reserve r
         LEFT JOIN (SELECT batch_id, sum(standing + standing_fee) AS spent FROM answer GROUP BY batch_id) AS s
              ON s.batch_id = r.batch_id
+        LEFT JOIN (SELECT batch_id, sum(from_reserve) AS spent FROM paid_time GROUP BY batch_id) AS t
+             ON t.batch_id = r.batch_id
         LEFT JOIN account a ON a.code = 'batch:' || r.batch_id || ':reserve' AND a.currency = r.currency
         LEFT JOIN balance b ON b.account_id = a.id
         WHERE coalesce(b.credits - b.debits, 0) <> r.reserved - coalesce(r.released, 0) - coalesce(s.spent, 0)
+              - coalesce(t.spent, 0)
         ORDER BY 1 LIMIT 100""",
 }
 

@@ -14,6 +14,7 @@ from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from chassis.rpc.paging import page_size
 from services.tasking.context import Context
+from services.tasking.domain.budget import most_times
 from services.tasking.usecases import get_batch as getting
 from services.tasking.usecases import list_results as listing
 from services.tasking.usecases import open_batch as opening
@@ -76,12 +77,12 @@ def to_batch(row: Row) -> batch_pb2.Batch:
 
 
 def _spent(row: Row) -> int:
-    """What the decided answers cost, in minor units: rounded per answer, as payouts books it."""
-    spent = 0
-    for basis_points, answers in json.loads(row["shares"]).items():
-        pay = money.share(row["price_minor"], int(basis_points))
-        spent += answers * (pay + money.share(pay, row["fee_basis_points"]))
-    return spent
+    """What decided answers and paid times cost the vendor, in minor units: rounded one by one, as payouts books it."""
+    price, times = row["price_minor"], row["paid_seconds"][: most_times(row["tasks"], row["max_answers"])]
+    shares = json.loads(row["shares"]).items()
+    pays = [(money.share(price, int(basis_points)), answers) for basis_points, answers in shares]
+    pays += [(money.part(price, seconds, row["expected_seconds"]), 1) for seconds in times]
+    return sum(number * (pay + money.share(pay, row["fee_basis_points"])) for pay, number in pays)
 
 
 def _result(row: Row, *, opened: bool) -> batch_pb2.TaskResult:

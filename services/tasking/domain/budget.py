@@ -20,6 +20,7 @@ class WorstCase:
 
     answers: int
     surplus: int
+    times: int
     price_minor: int
     fee_minor: int
     total_minor: int
@@ -29,9 +30,19 @@ GOLD_FOR = 5
 """For so many answers that work may bring, one gold answer may be asked for: one in six of all."""
 
 
+TIMES_FOR = 10
+"""For so many answers that work may bring, one time is paid for of which no answer came. What comes beyond, nobody
+could foresee: the platform pays it."""
+
+
 def most_gold(tasks: int, max_answers: int, items: int) -> int:
     """How many times the gold items of a batch may be handed out."""
     return -(-tasks * max_answers // GOLD_FOR) if items else 0
+
+
+def most_times(tasks: int, max_answers: int) -> int:
+    """How many times the vendor pays for of which no answer came."""
+    return -(-tasks * max_answers // TIMES_FOR)
 
 
 def worst_case(
@@ -45,6 +56,7 @@ def worst_case(
     """Every task gets all its answers, and each of its slots one late answer beside it; the fee is on all of them.
 
     So it is on the `gold` answers. They need none beside: a gold task has one expert, whose answer finds its seat free.
+    Paid time of which no answer came costs at most as much as an answer each.
 
     `share(minor, basis_points)` rounds. The fee is rounded per answer, as it is booked, so that what is booked never
     exceeds what is reserved. Raises `PriceTooLow`.
@@ -54,5 +66,6 @@ def worst_case(
     surplus = tasks * max_answers
     answers = surplus + gold
     fee_each = share(price_minor, fee_basis_points)
-    count = answers + surplus
-    return WorstCase(answers, surplus, price_minor, count * fee_each, count * (price_minor + fee_each))
+    times = most_times(tasks, max_answers)
+    count = answers + surplus + times
+    return WorstCase(answers, surplus, times, price_minor, count * fee_each, count * (price_minor + fee_each))

@@ -2,7 +2,7 @@
 
 LEASED -> SUBMITTED                      handed in while the lease ran
 LEASED -> EXPIRED -> SUBMITTED | SURPLUS handed in late, within the grace
-LEASED -> RETURNED                       given back
+LEASED -> RETURNED                       given back, or taken from an expert who may not work any more
 """
 
 from __future__ import annotations

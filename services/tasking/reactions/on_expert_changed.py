@@ -1,4 +1,4 @@
-"""Keeps what claims need to know of experts, by version. Who stops being active holds no task any more."""
+"""Keeps what claims need to know of experts, by version. Who stops being active holds no task any more, and is paid."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from preceptor.identity.v1 import events_pb2
 from chassis.bus.envelope import Event
 from chassis.db import Transaction
 from services.tasking.context import Context
-from services.tasking.domain.lease import SlotState
-from services.tasking.usecases.slots import end_slots
+from services.tasking.usecases.end_holds import Stopped, end_holds
 
 # Lists travel joined by spaces, which neither claims nor locales have. Of several versions in a batch the last counts.
 _APPLY = """
@@ -24,12 +23,6 @@ ORDER BY new.expert_id, new.version DESC
 ON CONFLICT (expert_id) DO UPDATE
 SET version = excluded.version, active = excluded.active, claims = excluded.claims, locales = excluded.locales
 WHERE excluded.version > known.version
-"""
-
-# By what stands, not by the events: of several versions only the last one counts. Slots in the order of all locks.
-_HELD_BY_INACTIVE = """
-SELECT s.slot_id FROM slot s JOIN expert e USING (expert_id)
-WHERE s.state = 1 AND NOT e.active AND e.expert_id = ANY($1::uuid[]) ORDER BY s.slot_id FOR UPDATE OF s
 """
 
 
@@ -45,6 +38,10 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.ExpertChanged
         [" ".join(f"{claim.kind}={claim.value}" for claim in expert.claims) for expert in experts],
         [" ".join(expert.locales) for expert in experts],
     )
-    inactive = [UUID(expert.expert_id) for expert in experts if expert.status != events_pb2.EXPERT_STATUS_ACTIVE]
-    if inactive and (held := [row["slot_id"] for row in await tx.fetch(_HELD_BY_INACTIVE, inactive)]):
-        await end_slots(tx, held, SlotState.RETURNED)
+    stopped = {
+        UUID(event.message.expert_id): Stopped(event.message.version, event.time, event.traceparent)
+        for event in sorted(events, key=lambda event: event.message.version)
+        if event.message.status != events_pb2.EXPERT_STATUS_ACTIVE
+    }
+    if stopped:
+        await end_holds(tx, stopped)

@@ -16,14 +16,15 @@ WHERE b.state = 3 AND b.closed = b.tasks
 ORDER BY b.batch_id LIMIT 100 FOR UPDATE OF b SKIP LOCKED
 """
 
-# Looks again, so that it sees what committed before the batches were locked: a late answer locks its batch.
+# Looks again, so that it sees what committed before the batches were locked: a late answer and a time lock their batch.
 _COMPLETE = """
 UPDATE batch b SET state = 5, completed_at = clock_timestamp()
 WHERE b.batch_id = ANY ($1)
   AND NOT EXISTS (SELECT FROM slot s WHERE s.batch_id = b.batch_id AND s.state IN (1, 4)
                   AND s.expires_at + $2::interval > clock_timestamp())
   AND NOT EXISTS (SELECT FROM answer a WHERE a.batch_id = b.batch_id AND a.decision_version = 0)
-RETURNING b.batch_id, b.vendor_id, (SELECT count(*) FROM answer a WHERE a.batch_id = b.batch_id) AS answers
+RETURNING b.batch_id, b.vendor_id, (SELECT count(*) FROM answer a WHERE a.batch_id = b.batch_id) AS answers,
+          (SELECT count(*) FROM paid_time p WHERE p.batch_id = b.batch_id) AS times
 """
 
 
@@ -36,7 +37,10 @@ async def tick(tx: Transaction, context: Context) -> int:
     tx.emit(
         *(
             events_pb2.BatchCompleted(
-                batch_id=str(row["batch_id"]), vendor_id=str(row["vendor_id"]), answers_decided=row["answers"]
+                batch_id=str(row["batch_id"]),
+                vendor_id=str(row["vendor_id"]),
+                answers_decided=row["answers"],
+                times_recorded=row["times"],
             )
             for row in done
         )

@@ -13,8 +13,9 @@ _SELECT = """
 SELECT b.*,
        (SELECT count(*) FROM task t WHERE t.batch_id = b.batch_id AND t.kind = 1 AND t.state = 3) AS resolved,
        (SELECT count(*) FROM task t WHERE t.batch_id = b.batch_id AND t.kind = 1 AND t.state = 4) AS unresolved,
-       a.answers, a.shares
-FROM batch b,
+       a.answers, a.shares, p.max_answers, p.expected_seconds,
+       ARRAY(SELECT t.seconds FROM paid_time t WHERE t.batch_id = b.batch_id ORDER BY t.recorded_at) AS paid_seconds
+FROM batch b JOIN project p USING (project_id),
      LATERAL (
          SELECT coalesce(sum(n), 0)::bigint AS answers,
                 coalesce(jsonb_object_agg(payable, n) FILTER (WHERE payable IS NOT NULL), '{}') AS shares

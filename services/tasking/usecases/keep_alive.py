@@ -12,12 +12,13 @@ from services.tasking.settings import TaskingSettings
 from services.tasking.usecases.slots import hold_of, lock_slot
 
 _EXTEND = """
-UPDATE slot SET expires_at = least(clock_timestamp() + $2::interval, leased_at + $3::interval)
+UPDATE slot SET expires_at = least(clock_timestamp() + $2::interval, leased_at + $3::interval),
+                seen_at = clock_timestamp()
 WHERE slot_id = $1 RETURNING expires_at
 """
 
 _SAVE = """
-UPDATE slot SET draft = $4, draft_version = draft_version + 1,
+UPDATE slot SET draft = $4, draft_version = draft_version + 1, seen_at = clock_timestamp(),
                 expires_at = least(clock_timestamp() + $2::interval, leased_at + $3::interval)
 WHERE slot_id = $1 RETURNING expires_at
 """

@@ -70,6 +70,7 @@ def _request(batch: asyncpg.Record, cost: WorstCase) -> events_pb2.BatchFundingR
                 surplus=cost.surplus,
                 seconds_each=batch["expected_seconds"],
                 amount_minor_each=cost.price_minor,
+                times=cost.times,
             )
         ],
         fee_minor=cost.fee_minor,

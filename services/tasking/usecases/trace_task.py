@@ -29,6 +29,8 @@ SELECT a.answer_id, a.slot_id, a.expert_id, a.active_seconds, a.surplus, a.submi
 FROM answer a LEFT JOIN rejection_case c USING (answer_id) WHERE a.task_id = $1
 """
 
+_TIMES = "SELECT time_id, slot_id, expert_id, seconds, recorded_at FROM paid_time WHERE task_id = $1"
+
 _ENDS = {SlotState.EXPIRED: "lease expired", SlotState.RETURNED: "task returned"}
 
 
@@ -37,8 +39,10 @@ async def trace_task(tx: Transaction, task_id: UUID) -> list[Step]:
     task = await tx.fetchrow(_TASK, task_id)
     if task is None:
         return []
-    slots, answers = await tx.fetch(_SLOTS, task_id), await tx.fetch(_ANSWERS, task_id)
-    return [*_task(task), *(s for row in slots for s in _slot(row)), *(s for row in answers for s in _answer(row))]
+    slots = [step for row in await tx.fetch(_SLOTS, task_id) for step in _slot(row)]
+    times = [_time(row) for row in await tx.fetch(_TIMES, task_id)]
+    answers = [step for row in await tx.fetch(_ANSWERS, task_id) for step in _answer(row)]
+    return [*_task(task), *slots, *times, *answers]
 
 
 def _task(row: Row) -> Iterator[Step]:
@@ -55,6 +59,11 @@ def _slot(row: Row) -> Iterator[Step]:
     yield Step(row["leased_at"], "task claimed", ids, terms, row["trace_id"] or "")
     if (end := _ENDS.get(SlotState(row["state"]))) and row["ended_at"]:
         yield Step(row["ended_at"], end, ids)
+
+
+def _time(row: Row) -> Step:
+    ids = {"times": row["time_id"], "slots": row["slot_id"], "experts": row["expert_id"]}
+    return Step(row["recorded_at"], "time recorded", ids, f"{row['seconds']} s paid, the expert stopped being active")
 
 
 def _answer(row: Row) -> Iterator[Step]:

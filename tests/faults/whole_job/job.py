@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from preceptor.identity.v1 import account_pb2, account_pb2_grpc
+from preceptor.identity.v1 import account_pb2, account_pb2_grpc, expert_pb2, expert_pb2_grpc
 from preceptor.payouts.v1 import earning_pb2, earning_pb2_grpc, ledger_pb2, ledger_pb2_grpc
 from preceptor.tasking.v1 import batch_pb2, batch_pb2_grpc, project_pb2, project_pb2_grpc
 from preceptor.work.v1 import work_pb2
@@ -29,6 +29,7 @@ from tests.faults.whole_job.backends import MortalBackends, administrator
 from tests.faults.whole_job.calls import CallLog, Steadfast
 from tests.faults.whole_job.echo import Echo
 from tests.faults.whole_job.faults import Havoc
+from tests.faults.whole_job.mending import Mending, mend, plant_bug
 from tests.faults.whole_job.people import Person
 from tests.faults.whole_job.plan import LEASE_SECONDS, SERVICE_POLICY, Plan, provider_options
 from tests.faults.whole_job.poison import Poison, broken, on_throw_away_keys
@@ -39,6 +40,9 @@ from tests.support.proxy import Proxy
 _CLAIM = ("profession", "software_engineer")
 _DEPOSIT_MINOR = 20_000_00
 _EXAMPLES = ROOT / "examples" / "pairwise_preference.jsonl"
+_SLOW = (1.5, 3.0)
+_LEAST_HELD, _LONGEST_HELD = 1.2, 2.5
+"""For how many seconds an expert has worked on a task when they are suspended; and how long that one thinks."""
 _PATIENCE = 8  # looks at money that no run takes, until its owner names another destination
 
 
@@ -47,6 +51,7 @@ class Job:
     """A platform, who uses it, and what they saw."""
 
     plan: Plan
+    home: Path
     platform: Platform
     bus: Bus
     echo: Echo
@@ -56,6 +61,9 @@ class Job:
     """Where experts find the services: tasking through what can be cut."""
     people: list[Person] = field(default_factory=list)
     poison: list[Poison] = field(default_factory=list)
+    mending: Mending = field(default_factory=Mending)
+    suspended: str = ""
+    """The id of the expert whom staff suspended at work, if it came to that."""
     batch: batch_pb2.Batch = field(default_factory=batch_pb2.Batch)
     started: float = field(default_factory=time.monotonic)
     ledger_verified: bool = False
@@ -84,7 +92,7 @@ async def prepared(plan: Plan, backends: MortalBackends, home: Path) -> AsyncIte
         addresses["tasking"] = f"{host}:{proxy.port}"
         echo = Echo(backends.kafka.bootstrap, prefix)
         havoc = Havoc(platform, backends, proxy, log)
-        job = Job(plan, platform, Bus(backends.kafka.bootstrap, prefix), echo, log, havoc, addresses)
+        job = Job(plan, home, platform, Bus(backends.kafka.bootstrap, prefix), echo, log, havoc, addresses)
         with echo.sounding():
             yield job
         await proxy.cut()
@@ -100,6 +108,7 @@ async def do(job: Job) -> None:
             await _member(job, admin, f"finance-{run}", account_pb2.STAFF_ROLE_FINANCE),
             await _member(job, admin, f"reviewer-{run}", account_pb2.STAFF_ROLE_CREDENTIAL_REVIEWER),
             await _member(job, admin, f"quality-{run}", account_pb2.STAFF_ROLE_QUALITY_REVIEWER),
+            await _member(job, admin, f"ops-{run}", account_pb2.STAFF_ROLE_OPS),
         )
         taken_on = await staff.take_on_vendor(crew, f"Vendor {run}", _DEPOSIT_MINOR)
         early = range(job.plan.experts - job.plan.late_experts)
@@ -156,11 +165,15 @@ async def _work(job: Job, crew: staff.Staff, buyer: Steadfast, project: str, run
         await people.work_until(person, project, truths, job.plan.thinking, done)
 
     async with asyncio.TaskGroup() as group:
+        job.people[0].beats = True
         for person in list(job.people):
-            group.create_task(people.work_until(person, project, truths, job.plan.thinking, done))
+            thinking = _SLOW if person.beats else job.plan.thinking
+            group.create_task(people.work_until(person, project, truths, thinking, done))
         for number in range(len(job.people), job.plan.experts):
             group.create_task(later(number))
         group.create_task(_plant(job, on_throw_away_keys()))
+        group.create_task(_disturb_living_keys(job, buyer))
+        group.create_task(_suspend_one(job, crew, done))
         await until("the batch is completed", completed, within=240.0, every=0.2)
         done.set()
 
@@ -213,6 +226,34 @@ async def _push(buyer: Steadfast, project: str, key: str, tasks: list[Example]) 
     request = batch_pb2.OpenBatchRequest(name=name, request_id=str(uuid4()))
     await batches.OpenBatch(request, metadata=await buyer.auth())
     return await vendor.get_batch(buyer, name)
+
+
+async def _disturb_living_keys(job: Job, buyer: Steadfast) -> None:
+    """Two tasks from the middle of the batch have their keys parked, until an operator has mended both."""
+    tasks = [result.task.removeprefix("tasks/") for result in await vendor.read_results(buyer, job.batch.name, 1000)]
+    job.mending.bug, unread = tasks[len(tasks) // 2 :][:2]
+    await plant_bug(job.platform, job.mending.bug)
+    await _plant(job, [broken("preceptor.tasking.v1.AnswerSubmitted", unread)])
+    job.mending.unread = [poison for poison in job.poison if poison.key == unread]
+    await mend(job.platform, job.home, job.mending)
+
+
+async def _suspend_one(job: Job, crew: staff.Staff, done: asyncio.Event) -> None:
+    """Staff suspends an expert who is at work on a task, and lets them in again when the work is done."""
+    person = job.people[0]
+    while not (person.submissions and _LEAST_HELD < time.monotonic() - person.holds_since < _LONGEST_HELD):
+        if done.is_set():
+            return
+        await asyncio.sleep(0.02)
+    experts = expert_pb2_grpc.ExpertServiceStub(crew.ops.channel("identity"))
+    suspend = expert_pb2.SuspendExpertRequest(name=person.name, reason="reported as shared", request_id=str(uuid4()))
+    await experts.SuspendExpert(suspend, metadata=await crew.ops.auth())
+    job.suspended = person.id
+    await done.wait()
+    reinstate = expert_pb2.ReinstateExpertRequest(name=person.name, reason="a mistake", request_id=str(uuid4()))
+    await experts.ReinstateExpert(reinstate, metadata=await crew.ops.auth())
+    await person.session.sign_in(person.email, person.password)
+    await once_known("the expert is let in", partial(_unpaid, person), "TOKEN_REVOKED")
 
 
 async def _plant(job: Job, planted: list[tuple[Poison, Record]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +30,9 @@ _GIVES_UP = 0.3
 _DAWDLES = 0.04
 _SKILL = 0.85
 _NEWCOMER = "EXPERT_NOT_ACTIVE"  # tasking has not heard of the expert yet
+_OUT = "TOKEN_REVOKED"  # staff has suspended the expert
+_BEAT = 0.25
+_TOO_LONG = 10.0  # for the lease
 Truths = Mapping[str, str]
 """Text of response A -> the right side: A, B or TIE."""
 
@@ -57,6 +61,12 @@ class Person:
     chance: random.Random
     log: CallLog
     tasking: grpc.aio.Channel
+    email: str
+    password: str = field(repr=False)
+    beats: bool = False
+    """Whether the person's workbench sends heartbeats."""
+    holds_since: float = 0.0
+    """Since when the person works on a task, on the monotonic clock; 0 while they do not."""
     claims: list[ClaimReply] = field(default_factory=list)
     submissions: list[Submission] = field(default_factory=list)
     destinations: list[str] = field(default_factory=list)
@@ -81,7 +91,7 @@ async def register(addresses: Mapping[str, str], log: CallLog, who: str, seed: i
             raise
     await session.sign_in(email, password)
     name = session.account.expert
-    return Person(session, name, random.Random(seed), log, channel(addresses["tasking"]))
+    return Person(session, name, random.Random(seed), log, channel(addresses["tasking"]), email, password)
 
 
 async def set_instrument(person: Person) -> None:
@@ -97,13 +107,15 @@ async def set_instrument(person: Person) -> None:
 async def work_until(
     person: Person, project: str, truths: Truths, thinking: tuple[float, float], done: asyncio.Event
 ) -> None:
-    """Claims and answers until `done` is set."""
+    """Claims and answers until `done` is set, or until staff suspends the person."""
     stub = work_pb2_grpc.WorkServiceStub(person.tasking)
     while not done.is_set():
         request = work_pb2.ClaimTaskRequest(project=project, request_id=str(uuid4()))
         metadata = await person.session.auth()
         call = partial(_call, stub.ClaimTask, request, metadata)
         reply = await until_answered(person.log, "ClaimTask", request.request_id, call)
+        if isinstance(reply, grpc.aio.AioRpcError) and reason_of(reply) == _OUT:
+            return
         if isinstance(reply, grpc.aio.AioRpcError) and reason_of(reply) != _NEWCOMER:
             raise reply
         if isinstance(reply, grpc.aio.AioRpcError) or not reply.HasField("lease"):
@@ -136,12 +148,30 @@ async def _answer(
     )
     call = partial(_call, stub.SaveDraft, draft, await person.session.auth())
     await once(person.log, "SaveDraft", str(uuid4()), call)  # a draft that was not saved is no harm
-    await asyncio.sleep(10.0 if person.chance.random() < _DAWDLES else person.chance.uniform(*thinking))
+    person.holds_since = time.monotonic()
+    await _think(
+        person, stub, lease, _TOO_LONG if person.chance.random() < _DAWDLES else person.chance.uniform(*thinking)
+    )
+    person.holds_since = 0.0
     submission = Submission(request)
     person.submissions.append(submission)
     while not submission.answer and not submission.refused and not submission.given_up:
         await _hand_in(person, stub, submission)
-        submission.given_up = submission.lost > 0 and not submission.answer and person.chance.random() < _GIVES_UP
+        tired = submission.lost > 0 and not submission.answer and person.chance.random() < _GIVES_UP
+        submission.given_up = submission.given_up or tired
+
+
+async def _think(
+    person: Person, stub: work_pb2_grpc.WorkServiceAsyncStub, lease: work_pb2.Lease, seconds: float
+) -> None:
+    """Thinks. The heartbeats of who sends some show life: up to there the time is paid, if no answer comes of it."""
+    over = time.monotonic() + seconds
+    beat = work_pb2.HeartbeatRequest(slot=lease.slot, fencing_token=lease.fencing_token)
+    while (left := over - time.monotonic()) > 0:
+        await asyncio.sleep(min(_BEAT, left))
+        if person.beats and seconds < _TOO_LONG:
+            call = partial(_call, stub.Heartbeat, beat, await person.session.auth())
+            await once(person.log, "Heartbeat", str(uuid4()), call)
 
 
 async def _hand_in(person: Person, stub: work_pb2_grpc.WorkServiceAsyncStub, submission: Submission) -> None:
@@ -151,6 +181,9 @@ async def _hand_in(person: Person, stub: work_pb2_grpc.WorkServiceAsyncStub, sub
     reply = await once(person.log, "SubmitAnswer", request.request_id, call)
     if not isinstance(reply, grpc.aio.AioRpcError):
         submission.answer = reply.answer
+    elif reason_of(reply) == _OUT:
+        submission.given_up = True
+        await asyncio.sleep(0.15)
     elif person.log.again("SubmitAnswer", reply.code(), reply.details() or ""):
         submission.lost += 1
         await asyncio.sleep(0.15)

@@ -67,13 +67,25 @@ async def letters(bus: Bus, planted: list[Poison]) -> dict[tuple[UUID, str], str
     return found
 
 
-async def strangers(bus: Bus, planted: list[Poison]) -> list[str]:
-    """Dead letters that nobody planted: what they are, and why they came."""
+@dataclass(frozen=True)
+class Stranger:
+    """A dead letter that nobody planted."""
+
+    type: str
+    key: str
+    consumer: str
+    reason: str
+
+
+async def strangers(bus: Bus, planted: list[Poison]) -> list[Stranger]:
+    """Dead letters that nobody planted."""
     wanted = {str(poison.id) for poison in planted}
     found = []
     for topic in sorted({type_.topic for type_ in catalogue().values()}):
         for record in await bus.read(dead_letters(topic)):
-            headers = {name: (value or b"").decode() for name, value in record.headers}
-            if headers["ce_id"] not in wanted:
-                found.append(f"{headers['ce_type']} at {headers['dlq_consumer']}: {headers['dlq_reason']}")
+            said = {name: (value or b"").decode() for name, value in record.headers}
+            if said["ce_id"] not in wanted:
+                found.append(
+                    Stranger(said["ce_type"], said.get("ce_subject", ""), said["dlq_consumer"], said["dlq_reason"])
+                )
     return found

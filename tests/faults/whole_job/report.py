@@ -40,6 +40,8 @@ def found(job: Job, verdict: list[Check], transfers: list[Transfer], error: str)
         "faults_planned": len(job.plan.faults),
         "starts_that_failed": dict(job.havoc.failed_starts),
         "poison": [{"topic": p.topic, "consumers": sorted(p.consumers)} for p in job.poison],
+        "waited_behind_living_keys": job.mending.behind,
+        "suspended_at_work": bool(job.suspended),
         "error": error,
         "checks": [asdict(check) for check in verdict],
     }

@@ -17,7 +17,9 @@ from deploy.local.main_job.checks import Check
 from tests.faults.whole_job import poison
 from tests.faults.whole_job.backends import administrator
 from tests.faults.whole_job.job import Job
+from tests.faults.whole_job.mending import BUG_REASON, SCORED, applied_versions
 from tests.faults.whole_job.people import Submission
+from tests.faults.whole_job.poison import Stranger
 
 if TYPE_CHECKING:
     Database = asyncpg.Connection[asyncpg.Record]
@@ -125,19 +127,22 @@ async def _tasks(job: Job, tasking: Database) -> Check:
 
 async def _money(job: Job, tasking: Database, payouts: Database) -> list[Check]:
     ids = [UUID(person.id) for person in job.people]
-    owed = await checks.decided_credits(tasking, [UUID(job.batch.name.removeprefix("batches/"))])
+    owed = await checks.owed_credits(tasking, [UUID(job.batch.name.removeprefix("batches/"))])
     credited = await checks.journal_credits(payouts, ids)
     paid = await payouts.fetch(
         "SELECT expert_id, sum(amount)::bigint AS paid FROM payout WHERE state = 'PAID' GROUP BY 1"
     )
+    times = {row["time_id"] for row in await tasking.fetch("SELECT time_id FROM paid_time")}
+    paid_times = {row["time_id"] for row in await payouts.fetch("SELECT time_id FROM paid_time")}
     undecided = await tasking.fetchval("SELECT count(*) FROM answer WHERE decision_version = 0")
     owed_text = {str(id_): minor for id_, minor in owed.items() if minor}
     return [
-        checks.same_money("credits_are_decisions_times_terms", owed_text, _text(credited), "experts"),
+        checks.same_money("credits_are_decisions_and_times_at_their_terms", owed_text, _text(credited), "experts"),
         await checks.balances_are_folds(payouts),
         checks.same_money(
             "everything_earned_is_paid", owed_text, {str(row["expert_id"]): row["paid"] for row in paid}, "experts"
         ),
+        Check("payouts_has_every_time", times == paid_times, f"{len(times)} of who was suspended at work"),
         Check("every_answer_is_decided", undecided == 0, f"{undecided} not"),
         Check("the_ledger_verifies", job.ledger_verified, "journal, chain and balances"),
     ]
@@ -180,13 +185,25 @@ async def _poison(job: Job, *databases: Database) -> list[Check]:
     parked = {
         (r["consumer"], r["topic"], r["key"]) for db in databases for r in await db.fetch("SELECT * FROM parked_key")
     }
-    keys = {(consumer, p.topic, p.key) for p in job.poison for consumer in p.consumers}
-    others = await poison.strangers(job.bus, job.poison)
+    freed = job.mending.unread
+    keys = {(consumer, p.topic, p.key) for p in job.poison if p not in freed for consumer in p.consumers}
+    bug = Stranger(SCORED, job.mending.bug, "tasking", BUG_REASON)
+    others = [str(letter) for letter in await poison.strangers(job.bus, job.poison) if letter != bug]
     return [
         Check("poison_is_in_the_dead_letters", found == wanted, f"{len(job.poison)} planted, {len(found)} letters"),
         Check("only_poisoned_keys_are_parked", parked == keys, f"{len(parked)} keys"),
         Check("nothing_else_is_in_the_dead_letters", not others, ", ".join(others[:5]) or "none"),
+        await _mended(job),
     ]
+
+
+async def _mended(job: Job) -> Check:
+    """What waited behind the parked keys of living tasks was applied in order, the letter of the bug first."""
+    behind, versions = job.mending.behind, await applied_versions(job.platform)
+    in_order = versions == sorted(set(versions)) and versions[:1] == [1]
+    waited = all(behind.get(consumer, 0) > 0 for p in job.mending.unread for consumer in p.consumers)
+    detail = f"events that waited: {behind}; scorings applied after the fix: {versions}"
+    return Check("what_waited_behind_a_mended_key_came_in_order", in_order and waited, detail)
 
 
 def _platform(job: Job) -> list[Check]:
