@@ -27,7 +27,8 @@ from tests.support.tasking import FEE, PRICE, World, expert_changed, new_task, p
 KEY = "SELECT item_key FROM task WHERE task_id = $1"
 
 EXPLAIN = """
-EXPLAIN (FORMAT JSON) EXECUTE claim (gen_random_uuid(), '{}', '{en}', NULL, gen_random_uuid(), '1 hour', ARRAY[gen_random_uuid()])
+EXPLAIN (FORMAT JSON)
+EXECUTE claim (gen_random_uuid(), '{}', '{en}', NULL, gen_random_uuid(), '1 hour', ARRAY[gen_random_uuid()])
 """
 FILL = """
 INSERT INTO task (task_id, batch_id, project_id, vendor_id, position, item_key, payload, payload_hash, answers_wanted,

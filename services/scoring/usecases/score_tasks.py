@@ -31,7 +31,6 @@ from services.scoring.usecases.pools import Gained, Loaded, PoolKey, Stepped, lo
 from services.scoring.usecases.tasks import WEIGHT, NewState, Task, found_bytes, write_tasks
 from services.scoring.usecases.tell import to_judgement
 
-
 _UNKNOWN = Pace()
 
 
