@@ -36,7 +36,7 @@ def worth(posterior: Floats, rows: Floats, remaining: Ints, longest: int = 20) -
     order = np.argsort(-posterior, axis=1)
     tasks, a, b = np.arange(len(posterior)), order[:, 0], order[:, 1]
     first, second = posterior[tasks, a], posterior[tasks, b]
-    margin = np.log(first / np.maximum(second, 1e-12))
+    margin = np.log(np.maximum(first, 1e-12) / np.maximum(second, 1e-12))
     logs = np.log(rows)
     ratio = logs[:, None, :] - logs[None, :, :]
     mean = np.einsum("al,abl->ab", rows, ratio)

@@ -86,9 +86,8 @@ async def fit(tx: Transaction, project: Project, pace: Pace) -> None:
     muted = await flagged(tx, experts)
     fitted = await asyncio.to_thread(_fit_all, tasks, votes, priors, muted)
     held = _held(tasks, fitted)
-    await replace_pools(
-        tx, [Stepped(f.key, project.vendor_id, f.experts, muted, f.pool, _totals(f.pool)) for f in fitted]
-    )
+    stepped = [Stepped(f.key, project.vendor_id, f.experts, muted, f.pool, _totals(f.pool)) for f in fitted]
+    await replace_pools(tx, project.project_id, stepped)
     await hold(tx, [task.task_id for task in tasks], held)
     changed = await _tell(tx, [task.task_id for task in _to_look_at(tasks, fitted)], pace)
     await _note(tx, project, sum(one.votes.votes for one in fitted), len(tasks), changed)

@@ -52,8 +52,8 @@ DO UPDATE SET correct = p.correct + excluded.correct, total = p.total + excluded
 
 # What is read of a project to be fitted is all there is: nothing of before stays.
 _FORGET = """
-WITH raters AS (DELETE FROM pool_rater WHERE project_id = ANY($1::uuid[]))
-UPDATE pool SET correct = 0, total = 0 WHERE project_id = ANY($1::uuid[])
+WITH raters AS (DELETE FROM pool_rater WHERE project_id = $1)
+UPDATE pool SET correct = 0, total = 0, state = '' WHERE project_id = $1
 """
 
 _WRITE_RATERS = """
@@ -145,9 +145,9 @@ async def write_pools(tx: Transaction, stepped: Sequence[Stepped], gained: Seque
         await tx.execute(_WRITE_RATERS, *zip(*rows, strict=True))
 
 
-async def replace_pools(tx: Transaction, fitted: Sequence[Stepped]) -> None:
-    """Writes pools of locked projects that were fitted as a whole, `gained` being all that there is."""
-    await tx.execute(_FORGET, list({one.key.project_id for one in fitted}))
+async def replace_pools(tx: Transaction, project_id: UUID, fitted: Sequence[Stepped]) -> None:
+    """Writes the pools of a locked project that was fitted as a whole, `gained` being all that there is."""
+    await tx.execute(_FORGET, project_id)
     if fitted:
         await write_pools(tx, fitted, [])
 
