@@ -25,7 +25,7 @@ from deploy.local.main_job.expert import (
 )
 from deploy.local.main_job.outcome import Outcome, PaySlip, Progress
 from deploy.local.main_job.people import Habit, Person, claims_of, thirty_people
-from deploy.local.main_job.reviewer import review_until
+from deploy.local.main_job.reviewer import flags_of, review_until
 from deploy.local.main_job.suspension import work_until_suspended
 from deploy.local.main_job.verdict import check_outcome
 from deploy.local.main_job.waiting import until
@@ -89,6 +89,7 @@ async def run_main_job(
             vendor.push_all(buyer, taken_on.rate_card, _LEASE_SECONDS, work),
         )
         await _watched(buyer, people, names, examples, outcome, progress)
+        outcome.flags = await flags_of(people.quality, {expert.id for expert in outcome.experts})
         for name in names:
             outcome.results += await vendor.read_results(buyer, name)
     given = [answer for expert in outcome.experts for answer in expert.given]

@@ -1,13 +1,16 @@
-"""What the quality reviewer does: decides the cases that failed gold items open."""
+"""What the quality reviewer does: decides the cases that failed gold items open, and looks at flagged raters."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from uuid import uuid4
 
+from preceptor.scoring.v1 import events_pb2, rater_pb2, rater_pb2_grpc
 from preceptor.tasking.v1 import review_pb2, review_pb2_grpc
 
 from clients.session import Session
+from deploy.local.main_job.outcome import Flag
 
 _HALF = 5_000
 _REASON = (
@@ -29,3 +32,20 @@ async def review_until(reviewer: Session, done: asyncio.Event) -> int:
             decided += 1
         await asyncio.sleep(0.2)
     return decided
+
+
+async def flags_of(reviewer: Session, experts: Collection[str]) -> list[Flag]:
+    """The open flags of these experts, by id, the oldest first: each waits for a person, and pays nobody less."""
+    stub, request = rater_pb2_grpc.RaterServiceStub(reviewer.channel("scoring")), rater_pb2.ListFlagsRequest()
+    found: list[Flag] = []
+    while True:
+        page = await stub.ListFlags(request, metadata=await reviewer.auth())
+        found += [_flag(flag) for flag in page.flags]
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            return [flag for flag in found if flag.expert in experts]
+
+
+def _flag(flag: rater_pb2.Flag) -> Flag:
+    kind = events_pb2.FlagKind.Name(flag.kind).removeprefix("FLAG_KIND_")
+    return Flag(flag.expert.removeprefix("experts/"), kind, flag.evidence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -10,7 +11,8 @@ import asyncpg
 
 from deploy.local.main_job import checks
 from deploy.local.main_job.checks import Check
-from deploy.local.main_job.outcome import Flag, Outcome
+from deploy.local.main_job.outcome import Outcome
+from deploy.local.main_job.people import Habit
 from deploy.local.main_job.staff import CURRENCY
 from deploy.local.main_job.suspension import Suspension
 from deploy.local.platform import Platform
@@ -25,7 +27,7 @@ async def check_outcome(platform: Platform, outcome: Outcome) -> None:
     money = await _money(platform, outcome)
     outcome.ledger_balanced = all(check.ok for check in money)
     suspended = await _suspended(platform, outcome.suspension)
-    outcome.checks = [unique, *money, *_work(outcome), *_people(outcome), *suspended]
+    outcome.checks = [unique, *money, *_work(outcome), *_people(outcome), _flagged(outcome), *suspended]
 
 
 async def _money(platform: Platform, outcome: Outcome) -> list[Check]:
@@ -35,7 +37,6 @@ async def _money(platform: Platform, outcome: Outcome) -> list[Check]:
     async with _database(platform, "tasking") as tasking:
         owed = await checks.owed_credits(tasking, batches)
         outcome.gold_failures = _text(await checks.gold_failures(tasking, batches))
-        outcome.flags = _flags(outcome.gold_failures)
     async with _database(platform, "payouts") as payouts:
         credited = await checks.journal_credits(payouts, ids)
         folds = await checks.balances_are_folds(payouts)
@@ -106,10 +107,17 @@ async def _suspended(platform: Platform, suspension: Suspension | None) -> list[
     ]
 
 
-def _flags(gold_failures: Mapping[str, int]) -> list[Flag]:
-    """Who failed gold more than once, the worst first."""
-    worst = sorted(gold_failures.items(), key=lambda item: (-item[1], item[0]))
-    return [Flag(id_, "GOLD_FAILED", f"{failed} tasks with a known answer") for id_, failed in worst if failed > 1]
+def _flagged(outcome: Outcome) -> Check:
+    """Whether those who spam are among the flagged, and nobody who means well is."""
+    people = {expert.id: expert.person for expert in outcome.experts}
+    flagged = {flag.expert for flag in outcome.flags}
+    missed = [p.number for id_, p in people.items() if p.habit is Habit.SPAMMER and id_ not in flagged]
+    honest = [p.number for id_, p in people.items() if p.honest and id_ in flagged]
+    habits = Counter(people[id_].habit.name.lower() for id_ in flagged)
+    found = ", ".join(f"{count} {habit}" for habit, count in sorted(habits.items())) or "nobody"
+    return Check(
+        "bad_raters_are_flagged", not missed and not honest, f"{found}; spammers missed {missed}, honest {honest}"
+    )
 
 
 def _text(by_expert: Mapping[UUID, int]) -> dict[str, int]:
