@@ -6,8 +6,8 @@
   labels' frequencies; AC2 weighs partial agreement of ordered labels quadratically.
 - Percent agreement: the share of pairs of votes within tasks that agree, tasks alike.
 
-Each is made of sums over tasks, so tasks whose votes are alike are counted once, and a bootstrap sample is how often each
-kind of task was drawn: its cost depends on the kinds, not on the votes.
+Each is made of sums over tasks, so tasks whose votes are alike are counted once, and a bootstrap sample is how often
+each kind of task was drawn: its cost depends on the kinds, not on the votes.
 
 None of them gates payment by itself: a set with an alpha of .15 may still reach a consensus that is right in 96 of 100.
 """
