@@ -33,7 +33,7 @@ MODELS = [
 MIXED = [sum(m.weight * m.posterior[k] for m in MODELS) / 8 for k in range(3)]
 POWERS = [each ** (1 / 1.3) for each in MIXED]
 EXPLAINED = Explained(
-    "preference", ("A", "TIE", "B"), 0, VOTES, 0, MODELS, 1.3, [power / sum(POWERS) for power in POWERS]
+    "preference", ("A", "TIE", "B"), 0, VOTES, [], 0, MODELS, 1.3, [power / sum(POWERS) for power in POWERS]
 )
 
 
@@ -103,8 +103,14 @@ def test_a_vote_share_is_counted() -> None:
 
 
 def test_what_nobody_could_assess_has_no_arithmetic() -> None:
-    nothing = Explained("tone", ("1", "2"), None, [], 2, [], 1.0, [])
-    assert arithmetic(nothing) == ["No expert could assess it: 2 say so, and there is nothing to add up."]
+    nothing = Explained("tone", ("1", "2"), None, [], [], 2, [], 1.0, [])
+    assert arithmetic(nothing) == ["No vote to add up: 2 experts could not assess it."]
+    assert "scored anew" in arithmetic(replace(EXPLAINED, models=[]))[0]
+
+
+def test_a_vote_that_is_set_aside_is_named() -> None:
+    [*_, last] = arithmetic(replace(EXPLAINED, votes=[], set_aside=[UUID(int=9)]))[:-1]
+    assert last == f"answers/{UUID(int=9)} has no weight while a person looks at how its rater works"
 
 
 def test_a_task_is_as_sure_as_its_least_sure_question() -> None:

@@ -66,6 +66,7 @@ def _question(explained: Explained) -> consensus_pb2.QuestionExplanation:
         labels=explained.labels,
         told="" if explained.told is None else explained.labels[explained.told],
         votes=[_vote(vote, explained.labels[vote.label], len(explained.labels)) for vote in explained.votes],
+        set_aside=[name("answers", answer_id) for answer_id in explained.set_aside],
         abstained=explained.abstained,
         models=[
             consensus_pb2.ExplainedModel(

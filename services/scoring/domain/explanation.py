@@ -60,16 +60,24 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A question with all that its consensus stands on; `told` is the label told, none if nobody could assess it."""
+    """A question with all that its consensus stands on. `told` is the label told, none if nobody could assess it; `set_aside`
+    are the answers that have no weight while a person looks at their raters.
+    """
 
     question: str
     labels: Sequence[str]
     told: int | None
     votes: Sequence[Cast]
+    set_aside: Sequence[UUID]
     abstained: int
     models: Sequence[Model]
     temperature: float
     probabilities: Sequence[float]
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the label told by what is held now; 0 where there is none."""
+        return self.probabilities[self.told] if self.told is not None and self.probabilities else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +90,18 @@ class Told:
 
 def arithmetic(explained: Explained) -> list[str]:
     """The lines of a question, from its votes to its probabilities."""
+    if not explained.votes:
+        return [*_set_aside(explained), f"No vote to add up: {explained.abstained} experts could not assess it."]
     if not explained.models:
-        return [f"No expert could assess it: {explained.abstained} say so, and there is nothing to add up."]
-    return [*_votes(explained), *_models(explained), *_mixture(explained), *_power(explained)]
+        return ["The project is about to be scored anew as a whole, and until then there is nothing to show."]
+    return [
+        *_votes(explained), *_set_aside(explained), *_models(explained), *_mixture(explained), *_power(explained)
+    ]  # fmt: skip
 
 
 def arithmetic_of_task(questions: Sequence[Explained], told: Told) -> list[str]:
     """The lines of a task: it is as sure as its least sure question."""
-    sure = {each.question: each.probabilities[each.told] if each.told is not None else 0.0 for each in questions}
+    sure = {each.question: each.confidence for each in questions}
     least = min(sure, key=lambda question: sure[question])
     told_at = f"told in version {told.version}: {told.confidence:.3f}"
     if abs(sure[least] - told.confidence) < _NEAR:
@@ -113,6 +125,11 @@ def _votes(explained: Explained) -> Iterator[str]:
             f"{rater.skill:.3f}; ln({rater.skill:.3f} x {classes - 1} / {1 - rater.skill:.3f}) = {now:.2f} nats"
         )
         yield line if abs(now - vote.weight) < _NEAR else f"{line} now, {vote.weight:.2f} when the task was scored last"
+
+
+def _set_aside(explained: Explained) -> Iterator[str]:
+    for answer_id in explained.set_aside:
+        yield f"answers/{answer_id} has no weight while a person looks at how its rater works"
 
 
 def _models(explained: Explained) -> Iterator[str]:

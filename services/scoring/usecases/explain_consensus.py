@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from chassis.db import Transaction
 from services.scoring.aggregation import explain, stored
 from services.scoring.domain.explanation import Cast, Explained, Rater, Told
-from services.scoring.domain.votes import standing
+from services.scoring.domain.votes import Vote, VoteKey
 from services.scoring.usecases import score_tasks
-from services.scoring.usecases.get_consensus import StandingVote, TaskConsensus, get_consensus
+from services.scoring.usecases.assume_raters import FRESH
+from services.scoring.usecases.get_consensus import TaskConsensus, get_consensus
 from services.scoring.usecases.pools import Loaded, PoolKey, load_pools
 from services.scoring.usecases.score_tasks import Asked
 from services.scoring.usecases.tasks import load_tasks
@@ -46,38 +48,50 @@ async def explain_consensus(tx: Transaction, task_id: UUID) -> Explanation:
     consensus = await get_consensus(tx, task_id)
     [task] = await load_tasks(tx, [task_id])
     asked = score_tasks.ask(task, (await load_votes(tx, [task_id])).get(task_id, []))
-    experts = {vote.answer_id: vote.expert_id for vote in standing(asked.votes)}
-    everybody = list(dict.fromkeys(experts.values()))
-    pools = await load_pools(tx, {PoolKey(task.project_id, labels): everybody for labels in task.form.pools})
+    everybody = list({vote.expert_id for vote in asked.stand})
+    keys = [PoolKey(task.project_id, labels) for labels in task.form.pools]
+    pools = await load_pools(tx, dict.fromkeys(keys, everybody))
     gold = {row["expert_id"]: (row["correct"], row["total"]) for row in await tx.fetch(_GOLD, everybody)}
-    questions = [
-        _question(asked, n, [vote for vote in consensus.votes if vote.question == n], experts, gold, pools[key])
-        for n, key in enumerate(PoolKey(task.project_id, labels) for labels in task.form.pools)
-    ]
+    weights = {(vote.answer_id, vote.question): vote.weight for vote in consensus.votes}
+    questions = [_question(asked, n, _Known(pools[key], gold, weights)) for n, key in enumerate(keys)]
     return Explanation(consensus, Told(consensus.version, consensus.confidence), questions)
 
 
-def _question(
-    asked: Asked,
-    number: int,
-    votes: Sequence[StandingVote],
-    experts: Mapping[UUID, UUID],
-    gold: Mapping[UUID, tuple[float, float]],
-    pool: Loaded,
-) -> Explained:
+class _Known(NamedTuple):
+    """What is known of votes and raters: their pool, gold right and in all by expert, and weights of the last scoring."""
+
+    pool: Loaded
+    gold: Mapping[UUID, tuple[float, float]]
+    weights: Mapping[VoteKey, float]
+
+    def muted(self, vote: Vote) -> bool:
+        """Whether the vote has no weight, as its rater is flagged."""
+        return vote.expert_id in self.pool.raters and self.pool.raters[vote.expert_id].muted
+
+    def cast(self, vote: Vote, label: int, classes: int) -> Cast:
+        """A vote with what is known of it. One that had no weight when the task was scored last has that of now."""
+        known = self.pool.raters.get(vote.expert_id, stored.Rater(FRESH))
+        rater = Rater(*known.prior, known.correct, known.total, *self.gold.get(vote.expert_id, (0.0, 0.0)))
+        return Cast(vote.answer_id, label, self.weights.get(vote.key, rater.weight(classes)), rater)
+
+
+def _question(asked: Asked, number: int, known: _Known) -> Explained:
     form, item = asked.task.form, asked.items[number]
     labels, found = form.labels[number], np.frombuffer(asked.task.found, "<i2")
-    cast = [
-        Cast(vote.answer_id, vote.label, vote.weight, _rater(pool, experts[vote.answer_id], gold)) for vote in votes
-    ]
+    votes = sorted(item.votes, key=lambda vote: vote.answer_id)
+    cast = [known.cast(v, v.label, len(labels)) for v in votes if v.label is not None and not known.muted(v)]
     held = explain.Held([], 1.0, [])
-    if votes:
-        given = np.bincount([vote.label for vote in votes], minlength=len(labels)).astype(np.float64)
-        held = explain.held(stored.load(len(labels), pool.state, [], [asked.held[number]]), 0, given)
-    told = int(found[number]) if number < len(found) and found[number] >= 0 else None
-    return Explained(form.questions[number].id, labels, told, cast, item.abstained, *held)
-
-
-def _rater(pool: Loaded, expert_id: UUID, gold: Mapping[UUID, tuple[float, float]]) -> Rater:
-    known = pool.raters[expert_id]
-    return Rater(*known.prior, known.correct, known.total, *gold.get(expert_id, (0.0, 0.0)))
+    if cast and known.pool.state:
+        given = np.bincount([vote.label for vote in cast], minlength=len(labels)).astype(np.float64)
+        held = explain.held(stored.load(len(labels), known.pool.state, [], [asked.held[number]]), 0, given)
+    return Explained(
+        question=form.questions[number].id,
+        labels=labels,
+        told=int(found[number]) if number < len(found) and found[number] >= 0 else None,
+        votes=cast,
+        set_aside=[vote.answer_id for vote in votes if known.muted(vote)],
+        abstained=item.abstained,
+        models=held.models,
+        temperature=held.temperature,
+        probabilities=held.probabilities,
+    )
