@@ -59,7 +59,7 @@ async def test_agreement_is_told_by_question(cli: Cli, task: Task) -> None:
 
 
 async def test_what_scoring_does_not_know_is_told_so(cli: Cli) -> None:
-    task, project = (await cli.run(command, str(new_id())) for command in ("explain", "agreement"))
+    task, project = [await cli.run(command, str(new_id())) for command in ("explain", "agreement")]
     wrong = await cli.run("agreement", "tasks/1")
 
     assert (task.code, task.errors.split(":")[0]) == (1, "CONSENSUS_NOT_FOUND")

@@ -60,8 +60,8 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A question with all that its consensus stands on. `told` is the label told, none if nobody could assess it; `set_aside`
-    are the answers that have no weight while a person looks at their raters.
+    """A question with all that its consensus stands on. `told` is the label told, none if nobody could assess it;
+    `set_aside` are the answers that have no weight while a person looks at their raters.
     """
 
     question: str

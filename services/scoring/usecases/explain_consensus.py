@@ -58,7 +58,7 @@ async def explain_consensus(tx: Transaction, task_id: UUID) -> Explanation:
 
 
 class _Known(NamedTuple):
-    """What is known of votes and raters: their pool, gold right and in all by expert, and weights of the last scoring."""
+    """What is known of votes and raters: their pool, gold (right, in all) by expert, weights of the last scoring."""
 
     pool: Loaded
     gold: Mapping[UUID, tuple[float, float]]
