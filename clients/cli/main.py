@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from clients.cli import dead_letters, status, trace
+from clients.cli import agreement, dead_letters, explain, status, trace
 from clients.cli.access import STACK, Access
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Look at, and run, a Preceptor platform.")
 app.command("status")(status.status)
 app.command("trace")(trace.trace)
+app.command("explain")(explain.explain)
+app.command("agreement")(agreement.agreement)
 app.add_typer(dead_letters.app, name="dead-letters", help="See what could not be applied, and decide about it.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from clients.cli.access import access_of, ask
+from clients.cli.names import named
 from clients.operations import Operations
 from clients.session import Session
 
-_TASK = re.compile(r"(?:tasks/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _SHORT = 8
 
 
@@ -43,9 +42,7 @@ def trace(
 
     Exits with 1 if no service knows the task. Example: preceptor trace tasks/0192.... --json
     """
-    if (match := _TASK.fullmatch(task)) is None:
-        raise typer.BadParameter("a task is like tasks/0192....")
-    task_id = match[1]
+    task_id = named("tasks", task).removeprefix("tasks/")
 
     async def question(session: Session) -> list[Traced]:
         operations, services = Operations(session), list(access_of(context).services())

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
-from chassis.rpc.table import read, write
+from chassis.rpc.table import plain, read, write
 from chassis.service import Service
 from chassis.timers import Timer
-from services.scoring.api import consensus, rater
+from services.scoring.api import consensus, panel, rater
 from services.scoring.context import Context, make_context
 from services.scoring.reactions import on_answer_submitted
 from services.scoring.usecases import fit_projects, flag_raters
@@ -32,6 +32,10 @@ SERVICE: Service[Context] = Service(
     rpcs={
         "preceptor.scoring.v1.ConsensusService": {
             "GetConsensus": read(consensus.get_consensus),
+            "ExplainConsensus": read(consensus.explain_consensus),
+            "GetAgreement": plain(panel.get_agreement),
+            "RescoreProject": write(panel.rescore_project),
+            "GetRescore": read(panel.get_rescore),
         },
         "preceptor.scoring.v1.RaterService": {
             "ListFlags": read(rater.list_flags),

@@ -24,10 +24,16 @@ from tests.support.platform import Live, expert, vendor
 from tests.support.tasking import answer
 from tests.support.tenant import Tenant, settle
 
-OWNED = {"VENDOR": {"vendors", "projects", "batches", "tasks"}, "EXPERT": {"experts", "slots"}}
+OWNED = {"VENDOR": {"vendors", "projects", "batches", "tasks", "rescores"}, "EXPERT": {"experts", "slots"}}
 """What belongs to whom, by collection."""
-# Scoring does not know of a vendor's own task before its first answer: it cannot say more than that it knows nothing.
-REASONS = {"GetConsensus": "CONSENSUS_NOT_FOUND"}
+# Scoring does not know of a vendor's own before the first answer: it cannot say more than that it knows nothing.
+REASONS = {
+    "GetConsensus": "CONSENSUS_NOT_FOUND",
+    "ExplainConsensus": "CONSENSUS_NOT_FOUND",
+    "GetAgreement": "PROJECT_NOT_SCORED",
+    "RescoreProject": "PROJECT_NOT_SCORED",
+    "GetRescore": "RESCORE_NOT_FOUND",
+}
 
 Ask = Callable[[str, int], Message]
 """A request that is good but for the name in it, for a name and a fencing token."""
@@ -51,6 +57,12 @@ ASK: dict[str, Ask] = {
     ),
     "tasking.v1.WorkService/ReturnTask": lambda name, fence: work_pb2.ReturnTaskRequest(slot=name, fencing_token=fence),
     "scoring.v1.ConsensusService/GetConsensus": lambda name, _: consensus_pb2.GetConsensusRequest(task=name),
+    "scoring.v1.ConsensusService/ExplainConsensus": lambda name, _: consensus_pb2.ExplainConsensusRequest(task=name),
+    "scoring.v1.ConsensusService/GetAgreement": lambda name, _: consensus_pb2.GetAgreementRequest(project=name),
+    "scoring.v1.ConsensusService/RescoreProject": lambda name, _: consensus_pb2.RescoreProjectRequest(
+        project=name, request_id=str(uuid4())
+    ),
+    "scoring.v1.ConsensusService/GetRescore": lambda name, _: consensus_pb2.GetRescoreRequest(name=name),
     "payouts.v1.FundingService/GetFunds": lambda name, _: funding_pb2.GetFundsRequest(vendor=name, currency="USD"),
     "payouts.v1.EarningService/ListEarnings": lambda name, _: earning_pb2.ListEarningsRequest(parent=name),
     "payouts.v1.EarningService/GetBalance": lambda name, _: earning_pb2.GetBalanceRequest(expert=name, currency="USD"),

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from preceptor.identity.v1 import account_pb2, vendor_pb2
 from preceptor.identity.v1.events_pb2 import VENDOR_STATUS_ACTIVE, VendorChanged
+from preceptor.work.v1.work_pb2 import Question, Questions
 
 from chassis.db import Scope
 from chassis.ids import name, new_id, parse_name
@@ -28,11 +29,11 @@ WHERE batch_id = $1
 """
 
 _SCORED = """
-WITH project AS (
-    INSERT INTO project_state (project_id, vendor_id, task_type, domain) VALUES ($3, $2, 1, 1))
+WITH project AS (INSERT INTO project_state (project_id, vendor_id, task_type, domain) VALUES ($3, $2, 1, 1)),
+     rescore AS (INSERT INTO rescore (rescore_id, project_id, vendor_id, requested_by) VALUES ($5, $3, $2, 'staff'))
 INSERT INTO task_state (task_id, vendor_id, project_id, batch_id, task_type, domain, min_answers, max_answers,
                         stop_confidence, questions, version, verdict, updated_at)
-VALUES ($1, $2, $3, $4, 1, 1, 2, 5, 0.9, '', 1, 1, now())
+VALUES ($1, $2, $3, $4, 1, 1, 2, 5, 0.9, $6, 1, 1, now())
 """
 
 
@@ -47,7 +48,7 @@ class Tenant:
 
 
 async def settle(live: Live) -> Tenant:
-    """Makes the two and what they own: project, batch, task, slot and consensus."""
+    """Makes the two and what they own: project, batch, task, slot, consensus and rescore."""
     vendor_name, expert_name = await _make_vendor(live), await _register(live)
     vendor_id = parse_name("vendors", vendor_name, "name")
     expert_id = parse_name("experts", expert_name, "name")
@@ -62,8 +63,8 @@ async def settle(live: Live) -> Tenant:
         await world.react(on_expert_changed, expert_changed(expert_id))
         slot = await world.claim(expert_id, project_id)
         assert slot is not None
-    await _score(live, slot["task_id"], vendor_id)
     ids = {"projects": slot["project_id"], "batches": batch_id, "tasks": slot["task_id"], "slots": slot["slot_id"]}
+    ids["rescores"] = await _score(live, ids, vendor_id)
     owned = {collection: name(collection, id_) for collection, id_ in ids.items()}
     owned |= {"vendors": vendor_name, "experts": expert_name}
     return Tenant(vendor(vendor_id), expert(expert_id), owned, slot["fencing_token"])
@@ -84,6 +85,9 @@ async def _register(live: Live) -> str:
     return account_pb2.RegisterExpertResponse.FromString(await invoke(channel, method, request)).expert
 
 
-async def _score(live: Live, task_id: UUID, vendor_id: UUID) -> None:
+async def _score(live: Live, ids: dict[str, UUID], vendor_id: UUID) -> UUID:
+    """Tells scoring of the task; returns the id of a rescore of its project."""
+    asked, rescore_id = Questions(questions=[Question(id="preference")]).SerializeToString(), new_id()
     async with live.database("scoring") as database, database.transaction(Scope.service()) as tx:
-        await tx.execute(_SCORED, task_id, vendor_id, new_id(), new_id())
+        await tx.execute(_SCORED, ids["tasks"], vendor_id, ids["projects"], ids["batches"], rescore_id, asked)
+    return rescore_id

@@ -1,9 +1,22 @@
 """The agreement panel against published examples."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from services.scoring.aggregation.agreement import Distance, bootstrap, gwet, krippendorff_alpha, percent
+from services.scoring.aggregation.agreement import (
+    Distance,
+    Tallies,
+    alpha,
+    bootstrap,
+    distinct,
+    gwet,
+    panel,
+    percent,
+    sums,
+    value,
+)
 
 # Krippendorff (2011), section C: four observers, twelve units, 0 for none.
 OBSERVERS = [
@@ -12,6 +25,7 @@ OBSERVERS = [
     [0, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 0],
     [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, 0],
 ]
+LEVELS = np.arange(1.0, 6.0)
 
 
 def votes() -> np.ndarray:
@@ -23,26 +37,49 @@ def votes() -> np.ndarray:
     ("distance", "published"), [(Distance.NOMINAL, 0.743), (Distance.ORDINAL, 0.815), (Distance.INTERVAL, 0.849)]
 )
 def test_alpha_is_as_published(distance: Distance, published: float) -> None:
-    assert krippendorff_alpha(votes(), distance, np.arange(1.0, 6.0)) == pytest.approx(published, abs=5e-4)
+    assert value(votes(), partial(alpha, distance=distance, levels=LEVELS)) == pytest.approx(published, abs=5e-4)
 
 
 def test_ac1_is_as_published() -> None:
     # Gwet (Handbook of Inter-Rater Reliability) gives AC1 = 0.77544 and p_a = 0.81818 for the same ratings.
-    assert gwet(votes()) == pytest.approx(0.77544, abs=5e-5)
-    assert percent(votes()) == pytest.approx(0.81818, abs=5e-5)
+    assert value(votes(), gwet) == pytest.approx(0.77544, abs=5e-5)
+    assert value(votes(), percent) == pytest.approx(0.81818, abs=5e-5)
 
 
 def test_ac2_of_two_labels_is_ac1() -> None:
     binary = np.array([[3.0, 1], [0, 4], [2, 2], [4, 0]])
-    assert gwet(binary, ordered=True) == pytest.approx(gwet(binary))
+    assert value(binary, partial(gwet, ordered=True)) == pytest.approx(value(binary, gwet))
+
+
+def test_tasks_counted_by_their_votes_are_the_tasks_one_by_one() -> None:
+    kinds = distinct(votes())
+    assert len(kinds.votes) < kinds.times.sum() == 12
+    one_by_one = sums(votes(), np.ones((1, 12)))
+    for by_kind, expected in zip(sums(kinds.votes, kinds.times[None, :].astype(float)), one_by_one, strict=True):
+        assert by_kind == pytest.approx(expected)
 
 
 def test_an_interval_holds_its_value() -> None:
-    value, low, high = bootstrap(votes(), krippendorff_alpha)
-    assert low < value <= high
-    assert bootstrap(votes(), krippendorff_alpha) == (value, low, high)
+    found = bootstrap(distinct(votes()), {"alpha": alpha})
+    assert found["alpha"].low < found["alpha"].value <= found["alpha"].high
+    assert found == bootstrap(distinct(votes()), {"alpha": alpha})
+
+
+def test_the_interval_is_that_of_tasks_drawn_one_by_one() -> None:
+    rng, tasks = np.random.default_rng(7), np.repeat(votes(), 20, axis=0)
+    drawn = [value(tasks[rng.integers(0, len(tasks), len(tasks))], alpha) for _ in range(400)]
+    found = bootstrap(distinct(tasks), {"alpha": alpha})["alpha"]
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.02)
+
+
+def test_not_applicable_is_left_out_of_what_is_ordered() -> None:
+    with_not_applicable = np.hstack([votes(), np.ones((12, 1))])
+    found = panel(distinct(with_not_applicable), LEVELS)
+    assert found["alpha_interval"].value == pytest.approx(0.849, abs=5e-4)
+    assert found["alpha_nominal"].value < 0.6
+    assert found.keys() - panel(distinct(votes())).keys() == {"alpha_ordinal", "alpha_interval", "ac2"}
 
 
 def test_without_pairs_there_is_no_agreement_to_tell() -> None:
-    assert np.isnan(krippendorff_alpha(np.eye(3)))
-    assert np.isnan(gwet(np.eye(3)))
+    assert np.isnan([value(np.eye(3), figure) for figure in (alpha, gwet, percent)]).all()
+    assert np.isnan(panel(Tallies(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))["ac1"]).all()

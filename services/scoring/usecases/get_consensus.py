@@ -16,7 +16,7 @@ from services.scoring.usecases.tasks import WEIGHT
 from services.scoring.usecases.votes import load_votes
 
 _STATE = """
-SELECT task_type, questions, version, verdict, result, confidence, weights FROM task_state
+SELECT task_type, questions, version, verdict, reason, result, confidence, weights FROM task_state
 WHERE task_id = $1 AND version > 0
 """
 
@@ -47,6 +47,7 @@ class TaskConsensus:
     questions: bytes
     version: int
     verdict: int
+    reason: int
     result: bytes
     confidence: float
     votes: Sequence[StandingVote]
@@ -62,6 +63,7 @@ async def get_consensus(tx: Transaction, task_id: UUID) -> TaskConsensus:
         questions=state["questions"],
         version=state["version"],
         verdict=state["verdict"],
+        reason=state["reason"],
         result=state["result"],
         confidence=state["confidence"],
         votes=_weighed((await load_votes(tx, [task_id]))[task_id], state["weights"]),
