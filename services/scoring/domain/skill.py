@@ -1,9 +1,9 @@
 """How good a rater is: what their record here says, and elsewhere, so that nobody starts from nothing twice.
 
-Partial pooling: a record is compared with what was to be expected where it was made: as easy work makes everybody look good, the odds of
-being right, over the odds that the others there had, is what travels. A record of the same task type and domain counts
-whole, one of the same type half, any other a quarter, and all together count as so many votes at most: what a rater
-does here outweighs them soon.
+Partial pooling: a record is compared with what was to be expected where it was made: as easy work makes everybody look
+good, the odds of being right, over the odds that the others there had, is what travels. A record of the same task type
+and domain counts whole, one of the same type half, any other a quarter, and all together count as so many votes at
+most: what a rater does here outweighs them soon.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST = 16.0
 HALF_LIFE = 90.0
 """Days after which a vote counts half. People learn, tire and change tools within months. A record that gains n votes a
 day holds n / (1 - 2 ** (-1 / 90)) = 130 n at most: at three a day 390, whose rate of 0.85 is known to within 0.03 (5 to
-95 %), so a shorter half-life would blur what is told of those who work little, and a longer one would speak of the past.
+95 %): a shorter half-life would blur what is told of those who work little, a longer one would speak of the past.
 """
 MATERIAL = 0.02
 """So far the mean or a bound must move to be told again."""
@@ -62,7 +62,7 @@ class Tally(NamedTuple):
     total: float = 0.0
 
     def plus(self, other: Tally, times: float = 1.0) -> Tally:
-        """This one and the other one, so many times."""
+        """The sum of both, the other one so many times."""
         return Tally(*(mine + times * theirs for mine, theirs in zip(self, other, strict=True)))
 
     def elsewhere(self, worth: float) -> Elsewhere:
@@ -111,7 +111,7 @@ def aged(held: Tally, read: Tally, now: Tally, gained: Tally, days: float) -> Ta
     the old votes anew, and it counts by the share of them that is still held.
     """
     kept = 0.5 ** (max(days, 0.0) / HALF_LIFE)
-    share = kept * held.total / read.total if read.total > 0 else 1.0
+    share = kept * min(held.total / read.total, 1.0) if read.total > 0 else 1.0
     revised = now.plus(read, -1).plus(gained, -1)
     correct, expected, total = gained.plus(held, kept).plus(revised, share)
     total = max(total, 0.0)

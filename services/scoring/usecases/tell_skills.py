@@ -146,7 +146,10 @@ def _known(experts: Sequence[Sequence[_Looked]]) -> list[list[_Known]]:
     bounds = zip(betaincinv(right, wrong, _LOWER).tolist(), betaincinv(right, wrong, _UPPER).tolist(), strict=True)
     figures = iter(list(zip(means.tolist(), bounds, strict=True)))
     return [
-        [_Known(looked, Told(mean, *bound, looked.drift.alarm)) for looked, (mean, bound) in zip(some, figures)]  # noqa: B905
+        [
+            _Known(looked, Told(mean, *bound, looked.drift.alarm))
+            for looked, (mean, bound) in zip(some, figures, strict=False)
+        ]
         for some in experts
     ]
 

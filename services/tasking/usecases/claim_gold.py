@@ -1,8 +1,9 @@
 """Gives an expert a gold task now and then: an item whose right answer is known becomes a task of its own for them.
 
 How often is a matter of chance, so that nobody can count off which task is gold: the more often, the less is known of
-the expert's skill in such work (`domain/gold.py`). Each item goes to an expert once, and only while there is other work of its batch for them: gold without work
-would cost the vendor and stand out. What the batch has reserved for gold bounds it.
+the expert's skill in such work (`domain/gold.py`). Each item goes to an expert once, and only while there is other work
+of its batch for them: gold without work would cost the vendor and stand out. What the batch has reserved for gold
+bounds it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ item AS (
            b.rate_card_version, b.price_minor, b.currency, b.fee_basis_points, p.tier, p.lease
     FROM draw, batch b JOIN project p USING (project_id) JOIN task t USING (batch_id)
     LEFT JOIN expert_skill k ON (k.expert_id, k.task_type, k.domain) = ($1, p.task_type, p.domain)
-    WHERE draw.drawn < $8::float8 + ($7::float8 - $8::float8) * coalesce(k.doubt, 1) AND b.state = 3 AND b.gold_taken < b.gold_most AND t.kind = 2
+    WHERE draw.drawn < $8::float8 + ($7::float8 - $8::float8) * coalesce(k.doubt, 1)
+      AND b.state = 3 AND b.gold_taken < b.gold_most AND t.kind = 2
       AND p.required_claims <@ $2::text[]
       AND (p.locale = ANY ($3::text[]) OR split_part(p.locale, '-', 1) = ANY ($3::text[]))
       AND ($4::uuid IS NULL OR p.project_id = $4)
