@@ -83,7 +83,7 @@ async def test_skills_are_told_with_what_they_stand_on(database: Database) -> No
     voted, golden = first.skills
     assert (voted.task_type, voted.domain) == (TASK_TYPE_PAIRWISE_PREFERENCE, DOMAIN_COMMUNICATION)
     assert (golden.task_type, golden.gold_correct, golden.gold_total) == (TASK_TYPE_RUBRIC_GRADE, 6, 6)
-    assert (voted.evidence, voted.gold_total, golden.evidence) == (pytest.approx(6), 0, pytest.approx(6))
+    assert (voted.evidence, voted.gold_total, golden.evidence) == pytest.approx((6, 0, 6))
     assert 0 < voted.lower < voted.mean < voted.upper < 1
     assert golden.mean > 0.75 > golden.lower
 
@@ -93,10 +93,10 @@ async def test_the_bounds_are_those_of_the_beta_distribution_of_a_fresh_rater_wh
 ) -> None:
     await gold(database, new_id(), 1, right=False)
     [[skill]] = [event.skills for event in await look(database)]
-    # Of 3 questions none is right where 0.75 is usual: reached is (0 + 4 * 0.75) / 7, so Beta(3 + 9 / 7, 1 + 12 / 7). The
-    # bounds are by numeric integration of its density.
+    # Of 3 questions none is right where 0.75 is usual: reached is (0 + 4 * 0.75) / 7, so Beta(3 + 9 / 7, 1 + 12 / 7).
+    # The bounds are by numeric integration of its density.
     assert skill.mean == pytest.approx((3 + 9 / 7) / 7)
-    assert (skill.lower, skill.upper) == (pytest.approx(0.3101, abs=1e-4), pytest.approx(0.8756, abs=1e-4))
+    assert (skill.lower, skill.upper) == pytest.approx((0.3101, 0.8756), abs=1e-4)
 
 
 async def test_where_nothing_has_changed_nothing_is_looked_at_nor_told(database: Database) -> None:
@@ -127,7 +127,7 @@ async def test_records_count_half_after_ninety_days_and_that_is_told_without_a_v
     assert await look(database) == []
     await age(database, 89.5)
     [[after]] = [event.skills for event in await look(database)]
-    assert (before.evidence, after.evidence) == (pytest.approx(30), pytest.approx(15, abs=1e-3))
+    assert (before.evidence, after.evidence) == pytest.approx((30, 15), abs=1e-3)
     assert after.upper - after.lower > before.upper - before.lower
     assert (after.gold_correct, after.gold_total) == (30, 30)
 
