@@ -10,10 +10,10 @@ from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from chassis.rpc.table import plain, read, write
 from chassis.service import Service
 from chassis.timers import Timer
-from services.scoring.api import consensus, panel, rater
+from services.scoring.api import consensus, panel, rater, skill
 from services.scoring.context import Context, make_context
 from services.scoring.reactions import on_answer_submitted
-from services.scoring.usecases import fit_projects, flag_raters
+from services.scoring.usecases import fit_projects, flag_raters, tell_skills
 from services.scoring.usecases.trace_task import trace_task
 
 
@@ -23,6 +23,10 @@ def _fit_interval(context: Context) -> timedelta:
 
 def _flag_interval(context: Context) -> timedelta:
     return context.settings.flag_interval
+
+
+def _skill_interval(context: Context) -> timedelta:
+    return context.settings.skill_interval
 
 
 SERVICE: Service[Context] = Service(
@@ -41,10 +45,14 @@ SERVICE: Service[Context] = Service(
             "ListFlags": read(rater.list_flags),
             "DecideFlag": write(rater.decide_flag),
         },
+        "preceptor.scoring.v1.SkillService": {
+            "GetSkills": read(skill.get_skills),
+        },
     },
     timers=[
         Timer("fit-projects", _fit_interval, fit_projects.tick),
         Timer("flag-raters", _flag_interval, flag_raters.tick),
+        Timer("tell-skills", _skill_interval, tell_skills.tick),
     ],
     trace=trace_task,
     reactions={

@@ -17,3 +17,4 @@ class ScoringSettings(BaseSettings):
 
     fit_interval: Duration = Field(timedelta(seconds=1), description="Between two looks for projects to be fitted.")
     flag_interval: Duration = Field(timedelta(minutes=1), description="Between two looks at raters.")
+    skill_interval: Duration = Field(timedelta(seconds=10), description="Between two looks for skills that moved.")

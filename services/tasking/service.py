@@ -20,6 +20,7 @@ from services.tasking.reactions import (
     on_expert_changed,
     on_rate_card_published,
     on_rater_flagged,
+    on_skill_changed,
     on_task_scored,
     on_vendor_changed,
 )
@@ -67,6 +68,7 @@ SERVICE: Service[Context] = Service(
         payouts_events.BudgetRefused: on_budget_refused.react,
         scoring_events.TaskScored: on_task_scored.react,
         scoring_events.RaterFlagged: on_rater_flagged.react,
+        scoring_events.SkillChanged: on_skill_changed.react,
     },
     trace=trace_task,
     timers=[

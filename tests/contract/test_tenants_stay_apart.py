@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from preceptor.identity.v1 import expert_pb2, vendor_pb2
 from preceptor.payouts.v1 import earning_pb2, funding_pb2
-from preceptor.scoring.v1 import consensus_pb2
+from preceptor.scoring.v1 import consensus_pb2, skill_pb2
 from preceptor.tasking.v1 import batch_pb2, project_pb2, work_pb2
 from preceptor.work.v1.work_pb2 import TimeSpent
 
@@ -63,6 +63,7 @@ ASK: dict[str, Ask] = {
         project=name, request_id=str(uuid4())
     ),
     "scoring.v1.ConsensusService/GetRescore": lambda name, _: consensus_pb2.GetRescoreRequest(name=name),
+    "scoring.v1.SkillService/GetSkills": lambda name, _: skill_pb2.GetSkillsRequest(expert=name),
     "payouts.v1.FundingService/GetFunds": lambda name, _: funding_pb2.GetFundsRequest(vendor=name, currency="USD"),
     "payouts.v1.EarningService/ListEarnings": lambda name, _: earning_pb2.ListEarningsRequest(parent=name),
     "payouts.v1.EarningService/GetBalance": lambda name, _: earning_pb2.GetBalanceRequest(expert=name, currency="USD"),

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
 
-import pytest
 import pytest_asyncio
 from preceptor.scoring.v1.events_pb2 import TaskScored
 from preceptor.tasking.v1.batch_pb2 import (
@@ -53,8 +52,8 @@ async def world(database: Database) -> World:
     return sharing(await tasking_world(database), 1.0, 1.0)
 
 
-def sharing(world: World, new: float, known: float, known_after: int = 5) -> World:
-    update = {"gold_share_new": new, "gold_share": known, "gold_known_after": known_after}
+def sharing(world: World, new: float, known: float) -> World:
+    update = {"gold_share_new": new, "gold_share": known}
     return replace(world, context=replace(world.context, settings=world.context.settings.model_copy(update=update)))
 
 
@@ -143,17 +142,6 @@ async def test_claims_at_the_same_time_keep_to_what_is_reserved(world: World) ->
     assert len({slot["task_id"] for slot in slots}) == 8
     row = await world.row("SELECT gold_taken, (SELECT count(*) FROM task WHERE kind = 3) AS made FROM batch")
     assert row["gold_taken"] == row["made"] <= 10
-
-
-@pytest.mark.parametrize(("known_after", "gold"), [(1, False), (2, True)])
-async def test_an_expert_who_had_enough_gold_gets_it_at_the_share_of_known_ones(
-    world: World, known_after: int, gold: bool
-) -> None:
-    told = sharing(world, 1.0, 0.0, known_after)
-    await with_gold(told, items=2)
-    expert = await told.expert()
-    await told.answered(expert)
-    assert await is_gold(told, (await told.lease(expert))["task_id"]) is gold
 
 
 async def test_where_no_batch_has_gold_a_claim_takes_no_further_statement(world: World) -> None:

@@ -54,9 +54,7 @@ async def assume(tx: Transaction, wanted: Collection[Rating]) -> dict[tuple[UUID
     rows = await tx.fetch(_ELSEWHERE, *zip(*wanted, strict=True), FRESH.right / (FRESH.right + FRESH.wrong))
     records: defaultdict[tuple[UUID, UUID], list[Elsewhere]] = defaultdict(list)
     for row in rows:
-        worth = skill.OTHER
-        if row["same_type"]:
-            worth = skill.SAME if row["same_domain"] else skill.SAME_TYPE
+        worth = skill.worth_of(same_type=row["same_type"], same_domain=row["same_domain"])
         record = Elsewhere(worth, row["correct"], row["expected"], row["total"])
         records[row["project_id"], row["expert_id"]].append(record)
     return {rating[:2]: skill.assumed(FRESH, records[rating[:2]]) for rating in wanted}

@@ -27,14 +27,19 @@ RETURNING answer_id
 
 # In the order of keys, so that two transactions with raters in common wait for each other and never in a ring.
 _KEEP = """
-INSERT INTO gold_record AS r (expert_id, task_type, domain, correct, total)
-SELECT expert_id, task_type, domain, sum(correct), sum(total)
-FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::double precision[], $5::double precision[])
-     AS n (expert_id, task_type, domain, correct, total)
-GROUP BY expert_id, task_type, domain
-ORDER BY expert_id, task_type, domain
-ON CONFLICT (expert_id, task_type, domain)
-DO UPDATE SET correct = r.correct + excluded.correct, total = r.total + excluded.total
+WITH kept AS (
+    INSERT INTO gold_record AS r (expert_id, task_type, domain, correct, total)
+    SELECT expert_id, task_type, domain, sum(correct), sum(total)
+    FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::double precision[], $5::double precision[])
+         AS n (expert_id, task_type, domain, correct, total)
+    GROUP BY expert_id, task_type, domain
+    ORDER BY expert_id, task_type, domain
+    ON CONFLICT (expert_id, task_type, domain)
+    DO UPDATE SET correct = r.correct + excluded.correct, total = r.total + excluded.total
+    RETURNING expert_id, task_type, domain, new.correct - coalesce(old.correct, 0) AS correct,
+              new.total - coalesce(old.total, 0) AS total)
+INSERT INTO skill_gain (expert_id, task_type, domain, correct, expected, total)
+SELECT expert_id, task_type, domain, correct, total * usual_rate(0, 0), total FROM kept
 """
 
 

@@ -56,14 +56,23 @@ WITH raters AS (DELETE FROM pool_rater WHERE project_id = $1)
 UPDATE pool SET correct = 0, total = 0, state = '' WHERE project_id = $1
 """
 
+# What a rater's record gains by it is for their skill; fitted anew, it gains nothing, but is to be looked at.
 _WRITE_RATERS = """
-INSERT INTO pool_rater (project_id, labels, expert_id, vendor_id, correct, total, prior_right, prior_wrong, state,
-                        muted)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::double precision[], $6::double precision[],
-                     $7::double precision[], $8::double precision[], $9::bytea[], $10::boolean[])
-ON CONFLICT (project_id, labels, expert_id)
-DO UPDATE SET correct = excluded.correct, total = excluded.total, prior_right = excluded.prior_right,
-              prior_wrong = excluded.prior_wrong, state = excluded.state
+WITH written AS (
+    INSERT INTO pool_rater (project_id, labels, expert_id, vendor_id, correct, total, prior_right, prior_wrong, state,
+                            muted)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::double precision[], $6::double precision[],
+                         $7::double precision[], $8::double precision[], $9::bytea[], $10::boolean[])
+    ON CONFLICT (project_id, labels, expert_id)
+    DO UPDATE SET correct = excluded.correct, total = excluded.total, prior_right = excluded.prior_right,
+                  prior_wrong = excluded.prior_wrong, state = excluded.state
+    RETURNING project_id, labels, expert_id, new.correct AS correct, new.total AS total,
+              CASE WHEN $11 THEN 0 ELSE new.correct - coalesce(old.correct, 0) END AS gained_correct,
+              CASE WHEN $11 THEN 0 ELSE new.total - coalesce(old.total, 0) END AS gained)
+INSERT INTO skill_gain (expert_id, task_type, domain, correct, expected, total)
+SELECT w.expert_id, s.task_type, s.domain, w.gained_correct,
+       w.gained * usual_rate(p.correct - w.correct, p.total - w.total), w.gained
+FROM written w JOIN project_state s USING (project_id) JOIN pool p USING (project_id, labels)
 """
 
 
@@ -135,21 +144,26 @@ async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) 
     return found
 
 
-async def write_pools(tx: Transaction, stepped: Sequence[Stepped], gained: Sequence[Gained]) -> None:
-    """Writes pools and their raters, and what their projects have gained."""
+async def write_pools(
+    tx: Transaction, stepped: Sequence[Stepped], gained: Sequence[Gained], *, anew: bool = False
+) -> None:
+    """Writes pools and their raters, and what their projects have gained.
+
+    Fitted `anew`, raters have no vote more: what is known of those that there were is another.
+    """
     own = [(*one.key, one.vendor_id, *one.gained, stored.pool_state(one.pool)) for one in stepped]
     projects = zip(*((one.project_id, one.votes, *one.pace) for one in gained), strict=True)
     await tx.execute(_WRITE_POOLS, *zip(*own, strict=True), *(projects if gained else ([],) * 5))
     rows = [row for one in stepped for row in _rater_rows(one)]
     if rows:
-        await tx.execute(_WRITE_RATERS, *zip(*rows, strict=True))
+        await tx.execute(_WRITE_RATERS, *zip(*rows, strict=True), anew)
 
 
 async def replace_pools(tx: Transaction, project_id: UUID, fitted: Sequence[Stepped]) -> None:
     """Writes the pools of a locked project that was fitted as a whole, `gained` being all that there is."""
     await tx.execute(_FORGET, project_id)
     if fitted:
-        await write_pools(tx, fitted, [])
+        await write_pools(tx, fitted, [], anew=True)
 
 
 def _rater_rows(one: Stepped) -> Iterator[tuple[object, ...]]:

@@ -1,8 +1,9 @@
 """Gives an expert a gold task now and then: an item whose right answer is known becomes a task of its own for them.
 
-How often is a matter of chance, so that nobody can count off which task is gold: more often while an expert had little
-of it. Each item goes to an expert once, and only while there is other work of its batch for them: gold without work
-would cost the vendor and stand out. What the batch has reserved for gold bounds it.
+How often is a matter of chance, so that nobody can count off which task is gold: the more often, the less is known of
+the expert's skill in such work (`domain/gold.py`). Each item goes to an expert once, and only while there is other work
+of its batch for them: gold without work would cost the vendor and stand out. What the batch has reserved for gold
+bounds it.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from services.tasking.settings import TaskingSettings
 # one for each expert. The id of the gold task has its item's time in front (UUIDv7), or it would tell by being younger
 # than all work of the batch.
 _CLAIM = """
-WITH due AS MATERIALIZED (
-    SELECT random() < CASE WHEN count(*) < $7 THEN $8::float8 ELSE $9::float8 END AS now
-    FROM task WHERE expert_id = $1 AND kind = 3),
+WITH draw AS MATERIALIZED (SELECT random() AS drawn),
 item AS (
-    SELECT (left(t.task_id::text, 13) || substr($10, 14))::uuid AS gold_id, t.task_id, t.batch_id, t.project_id,
+    SELECT (left(t.task_id::text, 13) || substr($9, 14))::uuid AS gold_id, t.task_id, t.batch_id, t.project_id,
            t.vendor_id, t.position, t.payload, t.payload_hash, t.gold_key,
            b.rate_card_version, b.price_minor, b.currency, b.fee_basis_points, p.tier, p.lease
-    FROM due, batch b JOIN project p USING (project_id) JOIN task t USING (batch_id)
-    WHERE due.now AND b.state = 3 AND b.gold_taken < b.gold_most AND t.kind = 2
+    FROM draw, batch b JOIN project p USING (project_id) JOIN task t USING (batch_id)
+    LEFT JOIN expert_skill k ON (k.expert_id, k.task_type, k.domain) = ($1, p.task_type, p.domain)
+    WHERE draw.drawn < $8::float8 + ($7::float8 - $8::float8) * coalesce(k.doubt, 1)
+      AND b.state = 3 AND b.gold_taken < b.gold_most AND t.kind = 2
       AND p.required_claims <@ $2::text[]
       AND (p.locale = ANY ($3::text[]) OR split_part(p.locale, '-', 1) = ANY ($3::text[]))
       AND ($4::uuid IS NULL OR p.project_id = $4)
@@ -71,7 +72,6 @@ async def claim_gold(tx: Transaction, seeker: Seeker, settings: TaskingSettings)
         *seeker,
         new_id(),
         settings.greatest_hold,
-        settings.gold_known_after,
         settings.gold_share_new,
         settings.gold_share,
         str(new_id()),

@@ -1,0 +1,18 @@
+"""SkillService: how good experts are known to be."""
+
+from __future__ import annotations
+
+from preceptor.scoring.v1 import skill_pb2
+from preceptor.scoring.v1.events_pb2 import Skill
+
+from chassis.ids import parse_name
+from chassis.rpc.call import Call
+from services.scoring.context import Context
+from services.scoring.usecases import get_skills as usecase
+
+
+async def get_skills(call: Call[Context], request: skill_pb2.GetSkillsRequest) -> skill_pb2.GetSkillsResponse:
+    """Gives an expert's skills. Raises `InvalidName`, `NotYours`: an expert sees their own only."""
+    expert_id = call.expert(parse_name("experts", request.expert, "expert"))
+    rows = await usecase.get_skills(call.tx, expert_id)
+    return skill_pb2.GetSkillsResponse(skills=[Skill(**dict(row)) for row in rows])
