@@ -38,9 +38,9 @@ class Configuration:
 
     crowd: Member = Member(subtypes=1, strength=4.0, pooled=True, doubt=0.0, learns_prior=True)
     subtype: Member = Member(subtypes=3, strength=4.0, pooled=False, doubt=1.0, learns_prior=False)
-    right: float = 3.0
-    """Votes that a fresh rater is taken to have got right, and (`wrong`) not: a Beta(3, 1) prior of the one coin."""
-    wrong: float = 1.0
+    right: float = 6.0
+    """Votes that the crowd is taken to have got right, and (`wrong`) not, before the first answer."""
+    wrong: float = 2.0
     concentration: float = 0.1
     """Dirichlet mass over the subtypes of a class, in all (Li, Rubinstein and Cohn 2019)."""
     weights: tuple[float, float, float, float] = (2.0, 3.0, 1.0, 2.0)
@@ -66,6 +66,15 @@ class Configuration:
     for each answer."""
     cells: int = 1 << 26
     """The largest table (raters x labels x subtypes) that is held: beyond, the one-coin model stands in."""
+
+    def fresh(self, correct: float, total: float) -> tuple[float, float]:
+        """The Beta prior of a rater's one coin: as much as `right` and `wrong` weigh, with the mean of the crowd.
+
+        Of `total` votes of all raters `correct` are right; empirical Bayes, so that how hard a project is, is learned.
+        """
+        votes = self.right + self.wrong
+        mean = (correct + self.right) / (total + votes)
+        return votes * mean, votes * (1 - mean)
 
     def sweeps_of(self, votes: int) -> int:
         """How many sweeps a fit of so many votes may take."""

@@ -55,10 +55,13 @@ def class_shares(given: Floats) -> Floats:
     """How frequent the classes are: as the labels given, to the power 1 / (classes - 1), one pseudo-vote each.
 
     Of two classes the shares of labels tell which is rare. Of many, shares say as much about what raters confuse, and
-    to trust them whole would feed the label that wrong answers flock to: the power draws them towards alike.
+    to trust them whole would feed the label that wrong answers flock to: the power draws them towards alike. How many
+    classes there are is the perplexity of the labels: one that hardly anybody names makes no other one less frequent.
     """
     counts = given + 1.0
-    shares = (counts / counts.sum()) ** (1 / max(len(given) - 1, 1))
+    shares = counts / counts.sum()
+    classes = float(np.exp(-np.sum(shares * np.log(shares))))
+    shares = shares ** (1 / max(classes - 1, 1))
     return np.asarray(shares / shares.sum())
 
 
@@ -121,8 +124,11 @@ def _digammas(values: Floats) -> Floats:
 
 def tabulate(counts: Floats, member: Member, config: Configuration, table: NDArray[np.float32]) -> None:
     """Writes the raters' table from their counts."""
-    prior_rows = crowd_rows(counts, counts.shape[1]) if member.pooled else np.empty((0, 0))
-    write_table(counts, prior_rows, *member.shape, config.right, config.wrong, table)
+    classes = counts.shape[1]
+    prior_rows = crowd_rows(counts, classes) if member.pooled else np.empty((0, 0))
+    named = counts.sum(axis=0).reshape(classes, classes, -1)
+    right, wrong = config.fresh(float(np.einsum("kkm->", named)), float(named.sum()))
+    write_table(counts, prior_rows, *member.shape, right, wrong, table)
 
 
 def crowd_rows(counts: Floats, classes: int) -> Floats:

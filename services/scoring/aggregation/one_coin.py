@@ -44,7 +44,8 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration) -> Fit:
 
 def weights(correct: Floats, total: Floats, classes: int, config: Configuration) -> NDArray[np.float32]:
     """The evidence of each rater's vote, in nats: log(q (K - 1) / (1 - q))."""
-    skill = (correct + config.right) / (total + config.right + config.wrong)
+    right, wrong = config.fresh(float(correct.sum()), float(total.sum()))
+    skill = (correct + right) / (total + right + wrong)
     return np.log(skill * (classes - 1) / (1 - skill)).astype(np.float32)
 
 
