@@ -53,6 +53,10 @@ class Configuration:
     `trust_bias` and `trust_weights` likewise for the bias of a class and the log of a model's weight."""
     trust_bias: float = 8.0
     trust_weights: float = 0.5
+    gain: float = 1.5
+    """Nats that gold must speak for other biases and weights before decisions follow: between what one parameter brings
+    by chance (1, Akaike 1974) and what it brings once in twenty times (1.92), as trust leaves them about as free.
+    So gold does no harm where it has nothing to teach."""
     sweeps: int = 100
     effort: float = 1.5e8
     """Votes that a fit may sweep in all: a hundred sweeps of a million and a half votes, fifteen of ten million, whose
