@@ -37,7 +37,8 @@ def learned(members: Floats, truth: Ints, config: Configuration) -> Calibration:
 
     The maximum a posteriori of temperature and biases (Guo et al. 2017: vector scaling with one slope) and of the
     members' weights; Gaussian priors around what is assumed without gold, so that a few gold tasks move little. The
-    temperature changes no decision; biases and weights do, so they must bring `gain` more than the temperature alone.
+    temperature changes no decision; biases and weights do, so they must bring `gain` more than the temperature alone,
+    and more of the gold right.
     """
     classes, begin = members.shape[2], assumed(config, members.shape[2])
     if len(truth) == 0:
@@ -59,7 +60,13 @@ def learned(members: Floats, truth: Ints, config: Configuration) -> Calibration:
 
     whole = minimize(loss, np.zeros(1 + len(rest)), method="L-BFGS-B")
     heat = minimize(loss_of_temperature, np.zeros(1), method="L-BFGS-B")
-    return made(whole.x if heat.fun - whole.fun > config.gain else np.concatenate((heat.x, rest)))
+    moved, still = made(whole.x), made(np.concatenate((heat.x, rest)))
+    worth = heat.fun - whole.fun > config.gain and _right(moved(members), truth) > _right(still(members), truth)
+    return moved if worth else still
+
+
+def _right(posterior: Floats, truth: Ints) -> int:
+    return int(np.sum(posterior.argmax(axis=1) == truth))
 
 
 def softmax(scores: Floats) -> Floats:
