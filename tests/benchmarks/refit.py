@@ -62,7 +62,8 @@ def without(one: Set, others: Sequence[Set]) -> Configuration:
     return config
 
 
-def all_without(some: Sequence[Set]) -> Mapping[str, Configuration]:
+@cache
+def all_without(some: tuple[Set, ...]) -> Mapping[str, Configuration]:
     """The configuration for each set, refitted without it."""
     return {one.name: without(one, some) for one in some}
 

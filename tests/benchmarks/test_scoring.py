@@ -51,9 +51,9 @@ def truths(sets: list[Set]) -> list[Set]:
 @pytest.fixture(scope="module", params=["the one configuration", REFITTED])
 def configs(request: pytest.FixtureRequest, truths: list[Set]) -> Configs:
     """Which configuration each set is measured with."""
-    return (
-        dict.fromkeys((one.name for one in truths), DEFAULT) if request.param[0] == "o" else refit.all_without(truths)
-    )
+    if request.param == REFITTED:
+        return refit.all_without(tuple(truths))
+    return dict.fromkeys((one.name for one in truths), DEFAULT)
 
 
 @needs_sets

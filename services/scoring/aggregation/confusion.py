@@ -31,7 +31,7 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configura
     cells = crowd.classes * member.subtypes
     shares = answer_shares(crowd)
     posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
-    counts, mass = first_guess(crowd, gold, member.subtypes)
+    counts, mass = _begun(crowd, gold, member, config)
     table = np.empty((crowd.workers, crowd.classes, cells), dtype=np.float32)
     for _ in range(config.sweeps_of(crowd.votes)):
         prior = subtype_prior(mass, shares, member, config)
@@ -44,6 +44,14 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configura
         if moved < config.settled * crowd.tasks:
             break
     return Fit(posterior, counts, mass)
+
+
+def _begun(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configuration) -> tuple[Floats, Floats]:
+    """Counts and masses of the first step; of a large crowd those that a sample of its tasks comes to."""
+    if crowd.votes < config.large:
+        return first_guess(crowd, gold, member.subtypes)
+    sample = fit(crowd.every(config.sample), gold[:: config.sample], member, config)
+    return sample.counts, sample.mass
 
 
 def answer_shares(crowd: Crowd) -> Floats:
