@@ -58,9 +58,9 @@ class Configuration:
     by chance (1, Akaike 1974) and what it brings once in twenty times (1.92), as trust leaves them about as free.
     So gold does no harm where it has nothing to teach."""
     sweeps: int = 100
-    effort: float = 1.5e8
-    """Votes that a fit may sweep in all: a hundred sweeps of a million and a half votes, fifteen of ten million, whose
-    raters are told apart by then."""
+    effort: float = 5e7
+    """Votes that a fit may sweep in all: a hundred sweeps of half a million votes, five of ten million, which begin
+    with what a sample has taught."""
     settled: float = 1e-4
     """A fit ends when the posteriors moved by less than this, mean over tasks: ten times less changes no set's accuracy
     and takes half as long again."""

@@ -108,7 +108,7 @@ def sweep(
             j, named = worker[i], label[i]
             for g in range(cells):
                 counts[j, named, g] += scores[g]
-        largest = np.float32(0.0)
+        largest = 0.0
         for k in range(cells // groups):
             total = np.float32(0.0)
             for m in range(groups):
