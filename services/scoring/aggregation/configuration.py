@@ -61,9 +61,8 @@ class Configuration:
     effort: float = 5e7
     """Votes that a fit may sweep in all: a hundred sweeps of half a million votes, five of ten million, which begin
     with what a sample has taught."""
-    settled: float = 1e-4
-    """A fit ends when the posteriors moved by less than this, mean over tasks: ten times less changes no set's accuracy
-    and takes half as long again."""
+    settled: float = 1e-5
+    """A fit ends when the posteriors moved by less than this, mean over tasks."""
     large: int = 500_000
     """Votes from which a fit begins with what one task in `sample` has taught: that costs an eighth a sweep."""
     sample: int = 8

@@ -50,7 +50,8 @@ def _begun(crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Config
     """Counts and masses of the first step; of a large crowd those that a sample of its tasks comes to."""
     if crowd.votes < config.large:
         return first_guess(crowd, gold, member.subtypes)
-    sample = fit(crowd.every(config.sample), gold[:: config.sample], member, config)
+    known = np.ascontiguousarray(gold[:: config.sample])  # strided, it would have the kernels compiled once more
+    sample = fit(crowd.every(config.sample), known, member, config)
     return sample.counts, sample.mass
 
 
