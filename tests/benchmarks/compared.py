@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ def installed() -> Path | None:
     return python
 
 
+@cache
 def accuracies(python: Path, folder: Path) -> dict[str, float]:
     """The accuracy of each of crowd-kit's methods on a set, in per cent; none of those that fail or take too long."""
     command = [str(python), str(Path(__file__).with_name("compared_run.py"))]

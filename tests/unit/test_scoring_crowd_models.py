@@ -43,7 +43,8 @@ def test_the_one_coin_model_follows_its_formulas(votes: Crowd) -> None:
     total = np.bincount(votes.worker, minlength=WORKERS)
     for _ in range(3):
         correct = np.bincount(votes.worker, posterior[votes.task, votes.label], WORKERS)
-        q = (correct + 3) / (total + 4)
+        mean = (correct.sum() + 6) / (total.sum() + 8)
+        q = (correct + 8 * mean) / (total + 8)
         scores = np.tile(np.log(shares), (TASKS, 1))
         for t, w, k in zip(votes.task, votes.worker, votes.label, strict=True):
             scores[t, k] += np.log(q[w] * (CLASSES - 1) / (1 - q[w]))
@@ -84,7 +85,8 @@ def prior_rows(counts: np.ndarray, of_class: np.ndarray, member: Member) -> np.n
         rows = counts.sum(axis=0) + np.eye(CLASSES) * CLASSES + 1
         return np.broadcast_to((rows / rows.sum(axis=1, keepdims=True))[of_class], counts.shape)
     right = np.eye(CLASSES)[of_class]
-    q = ((counts * right).sum(axis=(1, 2)) + 3) / (counts.sum(axis=(1, 2)) + 4)
+    mean = ((counts * right).sum() + 6) / (counts.sum() + 8)
+    q = ((counts * right).sum(axis=(1, 2)) + 8 * mean) / (counts.sum(axis=(1, 2)) + 8)
     return np.asarray(q[:, None, None] * right + ((1 - q) / (CLASSES - 1))[:, None, None] * (1 - right))
 
 

@@ -1,14 +1,18 @@
 """What must hold of the consensus whatever the answers are."""
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.aggregation import mixture
+from services.scoring.aggregation import confusion, mixture, one_coin
 from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.crowd import crowd
+from services.scoring.aggregation.crowd import crowd, tally
 from services.scoring.aggregation.evaluate.live import Live
+from services.scoring.aggregation.sweeps import expect_one_coin
 from tests.support.crowds import answers
 
 SEEDS = st.integers(0, 10_000)
@@ -51,6 +55,46 @@ def test_one_more_vote_for_the_leader_makes_it_no_less_sure(seed: int) -> None:
     absent = int(np.setdiff1d(np.arange(WORKERS), worker[task == chosen])[0])
     after = found(np.append(task, chosen), np.append(worker, absent), np.append(label, leader))
     assert after[chosen, leader] >= before[chosen, leader] - 1e-3
+
+
+@given(SEEDS)
+@settings(max_examples=10, deadline=None)
+def test_by_the_one_coin_an_answer_never_lowers_what_it_says(seed: int) -> None:
+    task, worker, label = some(seed)
+    votes = crowd(task, worker, label, tasks=TASKS, workers=WORKERS, classes=CLASSES)
+    fit = one_coin.fit(votes, np.full(TASKS, -1, dtype=np.int32), DEFAULT)
+    weight = one_coin.weights(fit.correct, fit.total, CLASSES, DEFAULT)
+    prior = np.log(confusion.answer_shares(votes)).astype(np.float32)
+    scores = np.zeros((2, CLASSES), dtype=np.float32)
+    for rater in np.flatnonzero(weight >= 0):
+        for chosen, named in product(range(TASKS), range(CLASSES)):
+            begin, end = votes.starts[chosen], votes.starts[chosen + 1]
+            voters = np.append(votes.worker[begin:end], np.int32(rater))
+            labels = np.append(votes.label[begin:end], np.int32(named))
+            for more in (0, 1):
+                expect_one_coin(0, end - begin + more, voters, labels, weight, prior, -1, scores[more])
+            assert scores[1, named] >= scores[0, named] - 1e-6
+
+
+def test_a_label_that_nobody_names_changes_nothing_much() -> None:
+    task, worker, label = some(0)
+    with_one_more = crowd(task, worker, label, tasks=TASKS, workers=WORKERS, classes=CLASSES + 1)
+    shares = confusion.answer_shares(with_one_more)
+    three = confusion.answer_shares(crowd(task, worker, label, tasks=TASKS, workers=WORKERS, classes=CLASSES))
+    np.testing.assert_allclose(shares[:3] / shares[:3].sum(), three, atol=0.02)
+
+
+def test_what_a_sample_begins_ends_where_all_would() -> None:
+    task, worker, label, truth = answers(tasks=2000, workers=40, classes=3, per_task=5)
+    votes = crowd(task, worker, label, classes=3)
+    sampled = mixture.consensus(votes, None, replace(DEFAULT, large=5000, settled=1e-6))
+    whole = mixture.consensus(votes, None, replace(DEFAULT, settled=1e-6))
+    assert np.mean(sampled.argmax(axis=1) == whole.argmax(axis=1)) > 0.99
+    assert abs(sampled - whole).mean() < 0.005
+    sample = votes.every(8)
+    assert sample.tasks == 250
+    np.testing.assert_array_equal(tally(sample), tally(votes)[::8])
+    assert np.mean(sampled.argmax(axis=1) == truth) == pytest.approx(np.mean(whole.argmax(axis=1) == truth), abs=0.005)
 
 
 @pytest.mark.parametrize("seed", range(3))

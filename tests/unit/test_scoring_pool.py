@@ -194,6 +194,7 @@ def test_a_step_of_a_part_is_the_step_of_the_whole() -> None:
         stored.pool_state(whole),
         [rater_of(whole, n) for n in raters.tolist()],
         stored.item_states(whole)[:1],
+        whole.coin.crowd,
     )
     worker, label = first(votes)
     known = np.array([len(worker)])
@@ -239,7 +240,7 @@ def rater_of(pool: Pool, number: int) -> Rater:
 def loaded(pool: Pool) -> Pool:
     """The pool as it is read when it was kept."""
     raters = [rater_of(pool, number) for number in range(len(pool.coin.total))]
-    return stored.load(pool.classes, stored.pool_state(pool), raters, stored.item_states(pool))
+    return stored.load(pool.classes, stored.pool_state(pool), raters, stored.item_states(pool), pool.coin.crowd)
 
 
 def kept(pool: Pool) -> tuple[bytes, list[bytes], list[bytes]]:

@@ -35,13 +35,16 @@ def learned(members: Floats, truth: Ints, config: Configuration) -> Calibration:
     """The calibration by gold: members' posteriors of tasks, which were found without their gold, and their truths.
 
     The maximum a posteriori of temperature and biases (Guo et al. 2017: vector scaling with one slope) and of the
-    members' weights; Gaussian priors around what is assumed without gold, so that a few gold tasks move little.
+    members' weights; Gaussian priors around what is assumed without gold, so that a few gold tasks move little. The
+    temperature changes no decision; biases and weights do, so they must bring `gain` more than the temperature alone,
+    and more of the gold right.
     """
     from scipy.optimize import minimize  # slow to load, and services, which have no gold by task, need it not
 
     classes, begin = members.shape[2], assumed(config, members.shape[2])
     if len(truth) == 0:
         return begin
+    rest = np.zeros(classes + len(begin.weights))
 
     def made(x: Floats) -> Calibration:
         temperature = float(begin.temperature * np.exp(x[0]))
@@ -53,7 +56,18 @@ def learned(members: Floats, truth: Ints, config: Configuration) -> Calibration:
         doubt += config.trust_weights * np.sum(x[1 + classes :] ** 2)
         return float(doubt - np.sum(np.log(posterior[np.arange(len(truth)), truth])))
 
-    return made(minimize(loss, np.zeros(1 + classes + len(begin.weights)), method="L-BFGS-B").x)
+    def loss_of_temperature(x: Floats) -> float:
+        return loss(np.concatenate((x, rest)))
+
+    whole = minimize(loss, np.zeros(1 + len(rest)), method="L-BFGS-B")
+    heat = minimize(loss_of_temperature, np.zeros(1), method="L-BFGS-B")
+    moved, still = made(whole.x), made(np.concatenate((heat.x, rest)))
+    worth = heat.fun - whole.fun > config.gain and _right(moved(members), truth) > _right(still(members), truth)
+    return moved if worth else still
+
+
+def _right(posterior: Floats, truth: Ints) -> int:
+    return int(np.sum(posterior.argmax(axis=1) == truth))
 
 
 def softmax(scores: Floats) -> Floats:

@@ -39,9 +39,9 @@ class Configuration:
 
     crowd: Member = Member(subtypes=1, strength=4.0, pooled=True, doubt=0.0, learns_prior=True)
     subtype: Member = Member(subtypes=3, strength=4.0, pooled=False, doubt=1.0, learns_prior=False)
-    right: float = 3.0
-    """Votes that a fresh rater is taken to have got right, and (`wrong`) not: a Beta(3, 1) prior of the one coin."""
-    wrong: float = 1.0
+    right: float = 6.0
+    """Votes that the crowd is taken to have got right, and (`wrong`) not, before the first answer."""
+    wrong: float = 2.0
     concentration: float = 0.1
     """Dirichlet mass over the subtypes of a class, in all (Li, Rubinstein and Cohn 2019)."""
     weights: tuple[float, float, float, float] = (2.0, 3.0, 1.0, 2.0)
@@ -54,12 +54,19 @@ class Configuration:
     `trust_bias` and `trust_weights` likewise for the bias of a class and the log of a model's weight."""
     trust_bias: float = 8.0
     trust_weights: float = 0.5
+    gain: float = 1.5
+    """Nats that gold must speak for other biases and weights before decisions follow: between what one parameter brings
+    by chance (1, Akaike 1974) and what it brings once in twenty times (1.92), as trust leaves them about as free.
+    So gold does no harm where it has nothing to teach."""
     sweeps: int = 100
-    effort: float = 1.5e8
-    """Votes that a fit may sweep in all: a hundred sweeps of a million and a half votes, fifteen of ten million, whose
-    raters are told apart by then."""
+    effort: float = 5e7
+    """Votes that a fit may sweep in all: a hundred sweeps of half a million votes, five of ten million, which begin
+    with what a sample has taught."""
     settled: float = 1e-5
     """A fit ends when the posteriors moved by less than this, mean over tasks."""
+    large: int = 500_000
+    """Votes from which a fit begins with what one task in `sample` has taught: that costs an eighth a sweep."""
+    sample: int = 8
     growth: float = 0.1
     """A pool is fitted as a whole when its votes have grown by this share since: eleven fits in all, by then, for each
     vote."""
@@ -74,6 +81,15 @@ class Configuration:
     def fit_at(self, votes: int) -> int:
         """So many votes call for another fit of a pool that was fitted with `votes`."""
         return max(ceil((1 + self.growth) * votes), votes + 1)
+
+    def fresh(self, correct: float, total: float) -> tuple[float, float]:
+        """The Beta prior of a rater's one coin: as much as `right` and `wrong` weigh, with the mean of the crowd.
+
+        Of `total` votes of all raters `correct` are right; empirical Bayes, so that how hard a project is, is learned.
+        """
+        votes = self.right + self.wrong
+        mean = (correct + self.right) / (total + votes)
+        return votes * mean, votes * (1 - mean)
 
     def sweeps_of(self, votes: int) -> int:
         """How many sweeps a fit of so many votes may take."""

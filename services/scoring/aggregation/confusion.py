@@ -39,7 +39,7 @@ def fit(
     cells = crowd.classes * member.subtypes
     shares = answer_shares(crowd)
     posterior = np.zeros((crowd.tasks, crowd.classes), dtype=np.float32)
-    counts, mass = first_guess(crowd, gold, member.subtypes)
+    counts, mass = _begun(crowd, gold, member, config, prior)
     table = np.empty((crowd.workers, crowd.classes, cells), dtype=np.float32)
     for _ in range(config.sweeps_of(crowd.votes)):
         log_prior = subtype_prior(mass, shares, member, config)
@@ -54,6 +54,17 @@ def fit(
     return Fit(posterior, counts, mass, table, log_prior)
 
 
+def _begun(
+    crowd: Crowd, gold: NDArray[np.int32], member: Member, config: Configuration, prior: Prior | None
+) -> tuple[Floats, Floats]:
+    """Counts and masses of the first step; of a large crowd those that a sample of its tasks comes to."""
+    if crowd.votes < config.large:
+        return first_guess(crowd, gold, member.subtypes)
+    known = np.ascontiguousarray(gold[:: config.sample])  # strided, it would have the kernels compiled once more
+    sample = fit(crowd.every(config.sample), known, member, config, prior)
+    return sample.counts, sample.mass
+
+
 def answer_shares(crowd: Crowd) -> Floats:
     """The class frequencies of a crowd's labels."""
     return class_shares(np.bincount(crowd.label, minlength=crowd.classes).astype(np.float64))
@@ -63,10 +74,13 @@ def class_shares(given: Floats) -> Floats:
     """How frequent the classes are: as the labels given, to the power 1 / (classes - 1), one pseudo-vote each.
 
     Of two classes the shares of labels tell which is rare. Of many, shares say as much about what raters confuse, and
-    to trust them whole would feed the label that wrong answers flock to: the power draws them towards alike.
+    to trust them whole would feed the label that wrong answers flock to: the power draws them towards alike. How many
+    classes there are is the perplexity of the labels: one that hardly anybody names makes no other one less frequent.
     """
     counts = given + 1.0
-    shares = (counts / counts.sum()) ** (1 / max(len(given) - 1, 1))
+    shares = counts / counts.sum()
+    classes = float(np.exp(-np.sum(shares * np.log(shares))))
+    shares = shares ** (1 / max(classes - 1, 1))
     return np.asarray(shares / shares.sum())
 
 
@@ -137,11 +151,11 @@ def tabulate(
     crowd: Floats | None = None,
 ) -> None:
     """Writes the raters' table from their counts; `crowd` are the counts of all, where these are not all raters'."""
-    right, wrong = prior or Prior.fresh(len(counts), config)
-    prior_rows = np.empty((0, 0))
-    if member.pooled:
-        prior_rows = crowd_rows(counts.sum(axis=0) if crowd is None else crowd)
-    write_table(counts, prior_rows, *member.shape, right, wrong, table)
+    classes, named = counts.shape[1], counts.sum(axis=0) if crowd is None else crowd
+    prior_rows = crowd_rows(named) if member.pooled else np.empty((0, 0))
+    right = float(np.einsum("kkm->", named.reshape(classes, classes, -1)))
+    assumed = (prior or Prior.fresh(len(counts), config)).here(right, float(named.sum()), config)
+    write_table(counts, prior_rows, *member.shape, *assumed, table)
 
 
 def crowd_rows(counts: Floats) -> Floats:

@@ -44,10 +44,19 @@ def fit(crowd: Crowd, gold: NDArray[np.int32], config: Configuration, prior: Pri
 
 
 def weights(
-    correct: Floats, total: Floats, classes: int, config: Configuration, prior: Prior | None = None
+    correct: Floats,
+    total: Floats,
+    classes: int,
+    config: Configuration,
+    prior: Prior | None = None,
+    crowd: tuple[float, float] | None = None,
 ) -> NDArray[np.float32]:
-    """The evidence of each rater's vote, in nats: log(q (K - 1) / (1 - q))."""
-    right, wrong = prior or Prior.fresh(len(total), config)
+    """The evidence of each rater's vote, in nats: log(q (K - 1) / (1 - q)).
+
+    `crowd` is how many votes of all raters are right, and in all, where these are not all raters.
+    """
+    whole = crowd or (float(correct.sum()), float(total.sum()))
+    right, wrong = (prior or Prior.fresh(len(total), config)).here(*whole, config)
     skill = (correct + right) / (total + right + wrong)
     return np.log(skill * (classes - 1) / (1 - skill)).astype(np.float32)
 

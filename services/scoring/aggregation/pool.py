@@ -54,10 +54,17 @@ class Coin:
     total: Floats
     held: NDArray[np.float32]
     prior: Prior
+    crowd: tuple[float, float]
+    """How many votes of all raters are right (expected), and in all."""
+
+    @property
+    def sums(self) -> tuple[float, float]:
+        """The same of these raters alone."""
+        return float(self.correct.sum()), float(self.total.sum())
 
     def weights(self, classes: int, config: Configuration) -> NDArray[np.float32]:
         """The evidence of each rater's vote, in nats."""
-        return weights(self.correct, self.total, classes, config, self.prior)
+        return weights(self.correct, self.total, classes, config, self.prior, self.crowd)
 
 
 @dataclass(slots=True)
@@ -115,6 +122,7 @@ class Pool:
             np.zeros(workers),
             np.zeros((items, classes), dtype=np.float32),
             Prior.fresh(workers, config),
+            (0.0, 0.0),
         )
         return cls(
             np.zeros(classes), coin, [_no_counts(member, items, workers, classes) for member in config.members], config
@@ -127,6 +135,7 @@ class Pool:
 
     def step(self, votes: Votes, gone: Gone) -> None:
         """Takes what has come: votes that no longer stand go out, then the items are scored by all that stand."""
+        before = self.coin.sums
         self._withdraw(gone)
         weight = self.coin.weights(self.classes, self.config)
         fresh = _fresh(votes)
@@ -138,13 +147,18 @@ class Pool:
         revise_one_coin(*votes, weight, np.log(shares).astype(np.float32), self.coin.correct, self.coin.held)
         for model, table, log_prior in zip(self.matrices, tables, log_priors, strict=True):
             model.revise(votes, table, log_prior)
+        right, everything = (
+            whole + now - then for whole, now, then in zip(self.coin.crowd, self.coin.sums, before, strict=True)
+        )
+        self.coin.crowd = right, everything
 
     def fit(self, crowd: Crowd) -> None:
         """Scores all anew from all votes, as the batch does; the pool is then exactly what the batch finds."""
         known = np.full(crowd.tasks, -1, dtype=np.int32)
         self.given = np.bincount(crowd.label, minlength=crowd.classes).astype(np.float64)
         coin = one_coin.fit(crowd, known, self.config, self.coin.prior)
-        self.coin = Coin(coin.correct, coin.total, coin.posterior, self.coin.prior)
+        self.coin = Coin(coin.correct, coin.total, coin.posterior, self.coin.prior, (0.0, 0.0))
+        self.coin.crowd = self.coin.sums
         votes = Votes(
             np.arange(crowd.tasks), crowd.starts, np.zeros(crowd.tasks, dtype=np.int64), crowd.worker, crowd.label
         )

@@ -20,3 +20,14 @@ class Prior(NamedTuple):
     def fresh(cls, workers: int, config: Configuration) -> Prior:
         """That of raters of whom nothing is known."""
         return cls(np.full(workers, config.right), np.full(workers, config.wrong))
+
+    def here(self, correct: float, total: float, config: Configuration) -> Prior:
+        """The same where the crowd has `correct` of `total` votes right: its mean is that of a fresh rater there.
+
+        What is known of a rater beyond that is relative to it: the odds travel (`domain.skill`).
+        """
+        right, wrong = config.fresh(correct, total)
+        more = np.maximum(self.right + self.wrong - config.right - config.wrong, 0.0)
+        rate = np.clip((self.right - config.right) / np.maximum(more, 1e-9), 1e-3, 1 - 1e-3)
+        odds = rate / (1 - rate) * (right / wrong) / (config.right / config.wrong)
+        return Prior(right + more * odds / (1 + odds), wrong + more / (1 + odds))

@@ -37,22 +37,27 @@ def item_bytes(classes: int, config: Configuration = DEFAULT) -> int:
 
 
 def load(
-    classes: int, state: bytes, raters: Sequence[Rater], items: Sequence[bytes], config: Configuration = DEFAULT
+    classes: int,
+    state: bytes,
+    raters: Sequence[Rater],
+    items: Sequence[bytes],
+    crowd: tuple[float, float] = (0.0, 0.0),
+    config: Configuration = DEFAULT,
 ) -> Pool:
-    """The pool with these raters and items; of what has no bytes yet nothing is counted."""
+    """The pool with these raters and items; of what has no bytes yet nothing is counted. `crowd` as in `Coin`."""
     widths = [classes * member.subtypes for member in config.members]
     held = _rows(items, classes + sum(widths))
     counts = _rows([rater.state for rater in raters], classes * sum(widths)).astype(np.float64)
     own = np.frombuffer(state, _WIDE) if state else np.zeros(classes + sum(w * (classes + 1) for w in widths))
     given, at, place, matrices = own[:classes].copy(), classes, classes, []
     for member, width in zip(config.members, widths, strict=True):
-        mass, crowd = own[at : at + width].copy(), own[at + width : at + width * (classes + 1)].copy()
+        mass, counted = own[at : at + width].copy(), own[at + width : at + width * (classes + 1)].copy()
         columns = slice((place - classes) * classes, (place - classes + width) * classes)
         matrices.append(
             Matrices(
                 member,
                 np.ascontiguousarray(counts[:, columns]).reshape(-1, classes, width),
-                crowd.reshape(classes, width),
+                counted.reshape(classes, width),
                 mass,
                 np.ascontiguousarray(held[:, place : place + width]),
             )
@@ -64,6 +69,7 @@ def load(
         np.array([rater.total for rater in raters]),
         np.ascontiguousarray(held[:, :classes]),
         Prior(right, wrong),
+        crowd,
     )
     return Pool(given, coin, matrices, config)
 

@@ -86,7 +86,7 @@ async def fit(tx: Transaction, project: Project, pace: Pace) -> None:
     muted = await flagged(tx, experts)
     fitted = await asyncio.to_thread(_fit_all, tasks, votes, priors, muted)
     held = _held(tasks, fitted)
-    stepped = [Stepped(f.key, project.vendor_id, f.experts, muted, f.pool, _totals(f.pool)) for f in fitted]
+    stepped = [Stepped(f.key, project.vendor_id, f.experts, muted, f.pool) for f in fitted]
     await replace_pools(tx, project.project_id, stepped)
     await hold(tx, [task.task_id for task in tasks], held)
     changed = await _tell(tx, [task.task_id for task in _to_look_at(tasks, fitted)], pace)
@@ -177,7 +177,3 @@ async def _note(tx: Transaction, project: Project, votes: int, tasks: int, chang
     answered = await tx.execute(_ANSWER_REQUESTS, project.project_id, votes, tasks, changed)
     if answered == "UPDATE 0":
         await tx.execute(_KEEP, new_id(), project.project_id, project.vendor_id, votes, tasks, changed)
-
-
-def _totals(pool: Pool) -> tuple[float, float]:
-    return float(pool.coin.correct.sum()), float(pool.coin.total.sum())

@@ -42,12 +42,12 @@ WITH counted AS (
     FROM unnest($7::uuid[], $8::bigint[], $9::bigint[], $10::double precision[], $11::double precision[])
          AS n (project_id, gained, timed, logs, squares)
     WHERE p.project_id = n.project_id)
-INSERT INTO pool AS p (project_id, labels, vendor_id, correct, total, state)
+INSERT INTO pool (project_id, labels, vendor_id, correct, total, state)
 SELECT n.*
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::double precision[], $5::double precision[], $6::bytea[])
      AS n (project_id, labels, vendor_id, correct, total, state)
 ON CONFLICT (project_id, labels)
-DO UPDATE SET correct = p.correct + excluded.correct, total = p.total + excluded.total, state = excluded.state
+DO UPDATE SET correct = excluded.correct, total = excluded.total, state = excluded.state
 """
 
 # What is read of a project to be fitted is all there is: nothing of before stays.
@@ -97,19 +97,19 @@ class Loaded:
     """A pool's own state, and those of its raters that were asked for and are there."""
 
     state: bytes
+    crowd: tuple[float, float]
     raters: dict[UUID, Rater]
 
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A pool after a step: what is to be written. `gained` are correct and total votes of all its raters."""
+    """A pool after a step or a fit: what is to be written."""
 
     key: PoolKey
     vendor_id: UUID
     experts: Sequence[UUID]
     muted: Collection[UUID]
     pool: Pool
-    gained: tuple[float, float]
 
 
 class Gained(NamedTuple):
@@ -132,13 +132,13 @@ async def lock_projects(tx: Transaction, projects: Iterable[Project]) -> dict[UU
 
 async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) -> dict[PoolKey, Loaded]:
     """Reads pools of locked projects with these raters; what is new has no state yet."""
-    found = {key: Loaded(b"", {}) for key in wanted}
+    found = {key: Loaded(b"", (0.0, 0.0), {}) for key in wanted}
     pairs = [(*key, expert) for key, experts in wanted.items() for expert in experts]
     rows = await tx.fetch(_LOAD, *zip(*wanted, strict=True), *(zip(*pairs, strict=True) if pairs else ([], [], [])))
     for project_id, labels, expert_id, correct, total, right, wrong, state, muted in rows:
         loaded = found[PoolKey(project_id, labels)]
         if expert_id is None:
-            loaded.state = state
+            loaded.state, loaded.crowd = state, (correct, total)
         else:
             loaded.raters[expert_id] = Rater((right, wrong), correct, total, state, muted)
     return found
@@ -151,7 +151,7 @@ async def write_pools(
 
     Fitted `anew`, raters have no vote more: what is known of those that there were is another.
     """
-    own = [(*one.key, one.vendor_id, *one.gained, stored.pool_state(one.pool)) for one in stepped]
+    own = [(*one.key, one.vendor_id, *one.pool.coin.crowd, stored.pool_state(one.pool)) for one in stepped]
     projects = zip(*((one.project_id, one.votes, *one.pace) for one in gained), strict=True)
     await tx.execute(_WRITE_POOLS, *zip(*own, strict=True), *(projects if gained else ([],) * 5))
     rows = [row for one in stepped for row in _rater_rows(one)]
@@ -160,7 +160,7 @@ async def write_pools(
 
 
 async def replace_pools(tx: Transaction, project_id: UUID, fitted: Sequence[Stepped]) -> None:
-    """Writes the pools of a locked project that was fitted as a whole, `gained` being all that there is."""
+    """Writes the pools of a locked project that was fitted as a whole."""
     await tx.execute(_FORGET, project_id)
     if fitted:
         await write_pools(tx, fitted, [], anew=True)

@@ -111,7 +111,7 @@ async def look(tx: Transaction, asked: Sequence[Asked]) -> None:
     _leave_out_muted(pools, loaded)
     for key, places in pools.items():
         raters = [loaded[key].raters[expert] for expert in experts[key]]
-        pool = _load(places, raters, loaded[key].state)
+        pool = _load(places, raters, loaded[key])
         some = [place.asked.items[place.question] for place in places]
         for place, finding in zip(places, pooled.look(pool, some, experts[key]), strict=True):
             place.asked.findings[place.question] = finding
@@ -188,19 +188,18 @@ def _leave_out_muted(pools: Mapping[PoolKey, Sequence[Place]], loaded: Mapping[P
 def _step(key: PoolKey, places: Sequence[Place], experts: Sequence[UUID], loaded: Loaded) -> Stepped:
     """One step of a pool; fills in what is found of its questions, and what is held of them from now on."""
     raters = [loaded.raters[expert] for expert in experts]
-    pool = _load(places, raters, loaded.state)
-    before = pool.coin.correct.sum(), pool.coin.total.sum()
+    pool = _load(places, raters, loaded)
     found = pooled.step(pool, [place.asked.items[place.question] for place in places], experts)
     for (asked, question), finding, held in zip(places, found, stored.item_states(pool), strict=True):
         asked.findings[question], asked.held[question] = finding, held
-    gained = float(pool.coin.correct.sum() - before[0]), float(pool.coin.total.sum() - before[1])
     muted = {expert for expert in experts if loaded.raters[expert].muted}
-    return Stepped(key, places[0].asked.task.vendor_id, experts, muted, pool, gained)
+    return Stepped(key, places[0].asked.task.vendor_id, experts, muted, pool)
 
 
-def _load(places: Sequence[Place], raters: Sequence[stored.Rater], state: bytes) -> Pool:
+def _load(places: Sequence[Place], raters: Sequence[stored.Rater], loaded: Loaded) -> Pool:
     classes = len(places[0].asked.task.form.labels[places[0].question])
-    return stored.load(classes, state, raters, [place.asked.held[place.question] for place in places])
+    held = [place.asked.held[place.question] for place in places]
+    return stored.load(classes, loaded.state, raters, held, loaded.crowd)
 
 
 def _paces(

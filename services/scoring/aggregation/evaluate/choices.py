@@ -29,7 +29,7 @@ def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figure
     )
     warm_up()
     begun = perf_counter()
-    posterior = by_steps(used, gold, votes) if trial.live else mixture.consensus(votes, gold)
+    posterior = by_steps(used, gold, votes) if trial.live else mixture.consensus(votes, gold, trial.config)
     seconds = perf_counter() - begun
     figures = {"tasks": len(asked), "answers": len(kept.task), "answers_used": votes.votes, "seconds": seconds}
     return figures | judged(posterior, votes, known, asked)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from services.scoring.aggregation import mixture, overlap
-from services.scoring.aggregation.configuration import DEFAULT
+from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.crowd import Crowd, Floats, Ints, crowd
 from services.scoring.aggregation.evaluate import choices, measures
 from services.scoring.aggregation.evaluate.tables import Answers, Figures
@@ -15,7 +15,9 @@ from services.scoring.aggregation.evaluate.tables import Answers, Figures
 _LEAST = 2
 
 
-def simulate(answers: Answers, truth: Mapping[str, str], price: float, seed: int) -> Figures:
+def simulate(
+    answers: Answers, truth: Mapping[str, str], price: float, seed: int, config: Configuration = DEFAULT
+) -> Figures:
     """The figures of the command line: the share of answers saved, and the accuracy with and without saving.
 
     Each task gets two answers first; then, round by round, those tasks get one more for which it is worth its price.
@@ -28,13 +30,13 @@ def simulate(answers: Answers, truth: Mapping[str, str], price: float, seed: int
     have, going = np.minimum(sizes, _LEAST), np.ones(len(names), dtype=bool)
     while True:
         votes = _crowd(shuffled.only(np.flatnonzero(place < have[shuffled.task])), len(names))
-        posterior, sharp = _posteriors(votes)
+        posterior, sharp = _posteriors(votes, config)
         rows = overlap.confusion_of_all(votes, posterior)
         going &= overlap.worth(sharp, rows, sizes - have) >= price
         if not (going & (have < sizes)).any():
             break
         have = have + (going & (have < sizes))
-    full, asked = mixture.consensus(_crowd(shuffled, len(names))), np.flatnonzero(known >= -1)
+    full, asked = mixture.consensus(_crowd(shuffled, len(names)), None, config), np.flatnonzero(known >= -1)
     return {
         "tasks": len(asked),
         "answers": len(shuffled.task),
@@ -59,8 +61,8 @@ def _crowd(answers: Answers, tasks: int) -> Crowd:
     return crowd(answers.task, answers.worker, answers.label, tasks=tasks, workers=people, classes=classes)
 
 
-def _posteriors(votes: Crowd) -> tuple[Floats, Floats]:
+def _posteriors(votes: Crowd, config: Configuration) -> tuple[Floats, Floats]:
     """The calibrated posterior, and the mean of the models' own: what more answers of this crowd would come to."""
-    members = np.stack(mixture.members(votes))
-    sharp = np.tensordot(np.array(DEFAULT.weights[1:]) / sum(DEFAULT.weights[1:]), members[1:], axes=1)
-    return mixture.calibrated(members, None, DEFAULT), sharp
+    members = np.stack(mixture.members(votes, config))
+    sharp = np.tensordot(np.array(config.weights[1:]) / sum(config.weights[1:]), members[1:], axes=1)
+    return mixture.calibrated(members, None, config), sharp

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.crowd import Ints, last_of_each
 
 Figures = dict[str, float]
@@ -23,6 +24,7 @@ class Trial:
     limit: int | None = None
     live: bool = False
     seed: int = 0
+    config: Configuration = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
