@@ -36,8 +36,12 @@ _HELD_LINES = """
 SELECT id, answer_id, version, amount, taken_back FROM earning
 WHERE answer_id = ANY($1::uuid[]) AND state = 'HELD' ORDER BY answer_id, version FOR UPDATE
 """
-_EXPERTS = "SELECT expert_id, eligible, first_paid_at FROM expert WHERE expert_id = ANY($1::uuid[])"
-_VENDORS = "SELECT vendor_id FROM vendor WHERE vendor_id = ANY($1::uuid[]) AND active"
+_PAYEES = """
+SELECT p.expert_id, p.vendor_id, coalesce(e.eligible, false) AS expert_eligible,
+       e.first_paid_at IS NOT NULL AS expert_paid_before, coalesce(v.active, false) AS vendor_active, now() AS now
+FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[]) AS p (expert_id, vendor_id)) AS p
+LEFT JOIN expert e ON e.expert_id = p.expert_id LEFT JOIN vendor v ON v.vendor_id = p.vendor_id
+"""
 
 _STAND = """
 UPDATE answer a SET decided_version = n.version, standing = n.standing, standing_fee = n.fee
@@ -45,19 +49,19 @@ FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[]) AS n (answer_
 WHERE a.answer_id = n.answer_id
 """
 _ADD_LINES = """
-INSERT INTO earning (id, answer_id, version, basis, task_id, batch_id, vendor_id, expert_id, currency, amount,
-                     taken_back, state, hold_until)
-SELECT n.id, a.answer_id, n.version, 'answer', a.task_id, a.batch_id, a.vendor_id, a.expert_id, a.currency, n.amount,
-       n.taken_back, CASE WHEN n.taken_back = n.amount THEN 'WITHDRAWN' ELSE 'HELD' END, n.hold_until
-FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-     AS n (id, answer_id, version, amount, taken_back, hold_until)
-JOIN answer a ON a.answer_id = n.answer_id
-"""
-_ADD_HOLDS = """
+WITH line AS (
+    INSERT INTO earning (id, answer_id, version, basis, task_id, batch_id, vendor_id, expert_id, currency, amount,
+                         taken_back, state, hold_until)
+    SELECT n.id, a.answer_id, n.version, 'answer', a.task_id, a.batch_id, a.vendor_id, a.expert_id, a.currency,
+           n.amount, n.taken_back, CASE WHEN n.taken_back = n.amount THEN 'WITHDRAWN' ELSE 'HELD' END, n.hold_until
+    FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+         AS n (id, answer_id, version, amount, taken_back, hold_until)
+    JOIN answer a ON a.answer_id = n.answer_id
+    RETURNING id, vendor_id)
 INSERT INTO hold (earning_id, reason, vendor_id, expires_at)
-SELECT n.earning_id, n.reason, e.vendor_id, n.expires_at
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS n (earning_id, reason, expires_at)
-JOIN earning e ON e.id = n.earning_id
+SELECT n.earning_id, n.reason, line.vendor_id, n.expires_at
+FROM unnest($7::uuid[], $8::text[], $9::timestamptz[]) AS n (earning_id, reason, expires_at)
+JOIN line ON line.id = n.earning_id
 """
 _TAKE_BACK = """
 UPDATE earning e SET taken_back = n.taken_back,
@@ -66,8 +70,11 @@ FROM unnest($1::uuid[], $2::bigint[]) AS n (id, taken_back)
 WHERE e.id = n.id
 """
 _COUNT = """
-UPDATE reserve r SET decided = r.decided + n.answers
-FROM unnest($1::uuid[], $2::bigint[]) AS n (batch_id, answers) WHERE r.batch_id = n.batch_id
+WITH counted AS (
+    UPDATE reserve r SET decided = r.decided + n.answers
+    FROM unnest($1::uuid[], $2::bigint[]) AS n (batch_id, answers) WHERE r.batch_id = n.batch_id
+    RETURNING r.batch_id, r.decided, r.answers_decided)
+SELECT batch_id FROM counted WHERE decided = answers_decided
 """
 
 
@@ -93,8 +100,8 @@ async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules
     await post_transfers.post(tx, transfers)
     await _store(tx, answers.values())
     await _add_lines(tx, answers.values(), rules, traces)
-    await _count(tx, [answers[id_].terms.batch_id for id_ in undecided])
-    await release_reserves.release(tx, reserves)
+    if met := await _count(tx, [answers[id_].terms.batch_id for id_ in undecided]):
+        await release_reserves.release(tx, met)
 
 
 async def _answers(tx: Transaction, all_terms: Sequence[Terms]) -> dict[UUID, PaidAnswer]:
@@ -108,9 +115,10 @@ async def _answers(tx: Transaction, all_terms: Sequence[Terms]) -> dict[UUID, Pa
         )
         for row in rows
     }
-    for line in await tx.fetch(_HELD_LINES, [id_ for id_, answer in answers.items() if answer.standing]):
-        held = answers[line["answer_id"]].held
-        held.append(Line(line["id"], line["version"], line["amount"], line["taken_back"]))
+    if standing := [id_ for id_, answer in answers.items() if answer.standing]:
+        for line in await tx.fetch(_HELD_LINES, standing):
+            held = answers[line["answer_id"]].held
+            held.append(Line(line["id"], line["version"], line["amount"], line["taken_back"]))
     return answers
 
 
@@ -134,39 +142,36 @@ async def _add_lines(tx: Transaction, answers: Iterable[PaidAnswer], rules: Hold
     fresh = [(answer.terms, line) for answer in answers for line in answer.held if line.fresh]
     if not fresh:
         return
-    now: datetime = await tx.fetchval("SELECT now()")
-    payees = await _payees(tx, [terms for terms, _ in fresh])
+    payees, now = await _payees(tx, [terms for terms, _ in fresh])
     stand = {line.id: holds(payees[terms.answer_id], rules) for terms, line in fresh}
     until = {id_: now + max(waits.values()) for id_, waits in stand.items()}
     rows = [(ln.id, t.answer_id, ln.version, ln.amount, ln.taken_back, until[ln.id]) for t, ln in fresh]
-    await tx.execute(_ADD_LINES, *zip(*rows, strict=True))
     waits = [(id_, reason.value, now + wait) for id_, held in stand.items() for reason, wait in held.items()]
-    await tx.execute(_ADD_HOLDS, *zip(*waits, strict=True))
+    await tx.execute(_ADD_LINES, *zip(*rows, strict=True), *zip(*waits, strict=True))
     for terms, line in fresh:
         if line.taken_back < line.amount:
             tx.emit(_event(terms, line, until[line.id]), traceparent=traces.get(terms.answer_id))
 
 
-async def _payees(tx: Transaction, all_terms: Sequence[Terms]) -> Mapping[UUID, Payee]:
-    """By answer: what is known of its expert and vendor. Who is unknown passes no check."""
-    experts = {row["expert_id"]: row for row in await tx.fetch(_EXPERTS, [t.expert_id for t in all_terms])}
-    vendors = {row["vendor_id"] for row in await tx.fetch(_VENDORS, [t.vendor_id for t in all_terms])}
-    return {
-        terms.answer_id: Payee(
-            expert_eligible=bool(expert and expert["eligible"]),
-            expert_paid_before=bool(expert and expert["first_paid_at"]),
-            vendor_active=terms.vendor_id in vendors,
+async def _payees(tx: Transaction, all_terms: Sequence[Terms]) -> tuple[Mapping[UUID, Payee], datetime]:
+    """By answer what is known of its expert and vendor, and the database's time. Who is unknown passes no check."""
+    rows = await tx.fetch(_PAYEES, [t.expert_id for t in all_terms], [t.vendor_id for t in all_terms])
+    payees = {
+        (row["expert_id"], row["vendor_id"]): Payee(
+            expert_eligible=row["expert_eligible"],
+            expert_paid_before=row["expert_paid_before"],
+            vendor_active=row["vendor_active"],
         )
-        for terms in all_terms
-        for expert in [experts.get(terms.expert_id)]
+        for row in rows
     }
+    return {terms.answer_id: payees[terms.expert_id, terms.vendor_id] for terms in all_terms}, rows[0]["now"]
 
 
-async def _count(tx: Transaction, batches: Sequence[UUID]) -> None:
-    """Adds answers that are decided for the first time to their batches' counts."""
-    if batches:
-        counted = Counter(batches)
-        await tx.execute(_COUNT, list(counted), list(counted.values()))
+async def _count(tx: Transaction, batches: Sequence[UUID]) -> list[UUID]:
+    """Adds answers that are decided for the first time to their batches' counts; gives the batches that have all."""
+    counted = Counter(batches)
+    rows = await tx.fetch(_COUNT, list(counted), list(counted.values())) if counted else []
+    return [row["batch_id"] for row in rows]
 
 
 def _event(terms: Terms, line: Line, hold_until: datetime) -> events_pb2.EarningAccrued:
