@@ -221,7 +221,12 @@ class Database:
             self.on_commit_with_events()
 
     async def run(
-        self, scope: Scope, work: Callable[[Transaction], Awaitable[T]], *, statement_timeout: timedelta | None = None
+        self,
+        scope: Scope,
+        work: Callable[[Transaction], Awaitable[T]],
+        *,
+        statement_timeout: timedelta | None = None,
+        by_index: bool = False,
     ) -> T:
         """Does the work in a transaction, again from the start if it loses against another one.
 
@@ -230,12 +235,12 @@ class Database:
         pause = _FIRST_PAUSE
         for _ in range(_ATTEMPTS - 1):
             try:
-                return await self._once(scope, work, statement_timeout)
+                return await self._once(scope, work, statement_timeout, by_index)
             except TransactionConflict:
                 # Jitter, so that those who met here do not meet again.
                 await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
                 pause *= 2
-        return await self._once(scope, work, statement_timeout)
+        return await self._once(scope, work, statement_timeout, by_index)
 
     async def _acquire(self) -> Connection:
         try:
@@ -244,9 +249,13 @@ class Database:
             raise DatabaseUnavailable from error
 
     async def _once(
-        self, scope: Scope, work: Callable[[Transaction], Awaitable[T]], statement_timeout: timedelta | None
+        self,
+        scope: Scope,
+        work: Callable[[Transaction], Awaitable[T]],
+        statement_timeout: timedelta | None,
+        by_index: bool,
     ) -> T:
-        async with self.transaction(scope, statement_timeout=statement_timeout) as tx:
+        async with self.transaction(scope, statement_timeout=statement_timeout, by_index=by_index) as tx:
             return await work(tx)
 
 

@@ -151,12 +151,14 @@ class Handler(Generic[C]):
 
     async def _react(self, tx: Transaction, received: Sequence[Received], *, heed_parked: bool = True) -> HandlerCounts:
         facts = [item for item in received if item.type.kind is Kind.FACT]
-        keys = {_key(item) for item in facts} if heed_parked else set()
-        parked = await parking.parked(tx, self.consumer, keys)
+        parked: set[parking.Key] = set()
+        if heed_parked:
+            fresh, parked = await inbox.admit(tx, self.consumer, facts)
+        else:
+            fresh = await inbox.take(tx, self.consumer, [item.event.id for item in facts])
         aside = [item for item in facts if _key(item) in parked]
         await parking.set_aside(tx, self.consumer, aside)
         open_ = [item for item in facts if _key(item) not in parked]
-        fresh = await inbox.take(tx, self.consumer, [item.event.id for item in open_])
         new = {item.event.id: item for item in reversed(open_) if item.event.id in fresh}
         due = latest_states(item for item in received if item.type.kind is Kind.STATE)
         due += [item for item in open_ if new.get(item.event.id) is item]

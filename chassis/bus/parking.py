@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.bus.envelope import text_headers
@@ -12,14 +12,6 @@ from chassis.db import Row, Transaction
 
 Key = tuple[str, str]
 """Topic and key."""
-
-# Locked, so that a key cannot be released between this look and what is set aside because of it; a key that is just
-# being released is waited for.
-_PARKED = """
-SELECT topic, key FROM parked_key
-WHERE consumer = $1 AND (topic, key) IN (SELECT topic, key FROM unnest($2::text[], $3::text[]) AS k (topic, key))
-ORDER BY topic, key FOR KEY SHARE
-"""
 
 _PARK = """
 INSERT INTO parked_key (consumer, topic, key, event_id, reason) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
@@ -58,12 +50,6 @@ _PARK_AGAIN = """
 UPDATE parked_key SET releasing = false, event_id = $4, reason = $5, parked_at = now()
 WHERE consumer = $1 AND topic = $2 AND key = $3
 """
-
-
-async def parked(tx: Transaction, consumer: str, keys: Collection[Key]) -> set[Key]:
-    """Those of the keys that are parked; they stay so until this transaction ends."""
-    topics, names = [topic for topic, _ in keys], [key for _, key in keys]
-    return {(row["topic"], row["key"]) for row in await tx.fetch(_PARKED, consumer, topics, names)} if keys else set()
 
 
 async def park(tx: Transaction, consumer: str, key: Key, event_id: UUID, reason: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,9 @@ Publish = Callable[[Sequence[Waiting]], Awaitable[Mapping[int, str]]]
 """Publishes rows in order; returns the place and the fault of each that is not known to have arrived."""
 
 _LOCK_CLASS = 0x6C616E65
-_BUSY_SECONDS = 0.010
+# After a round that moved something: as long as it took, between these. On a machine that is short of processor rounds
+# become fewer and larger.
+_BUSY_SECONDS = (0.010, 0.050)
 _IDLE_SECONDS = 0.100
 
 # The lock must be had before the rows are read: a statement that did both would read by a snapshot from before the
@@ -89,9 +92,9 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publishes until `stop` is set; the round that is running then is finished."""
-        idle, trouble = _BUSY_SECONDS, Backoff(0.1, 5.0)
+        idle, trouble = _BUSY_SECONDS[0], Backoff(0.1, 5.0)
         while not stop.is_set():
-            woken = self._woken.is_set()
+            woken, start = self._woken.is_set(), time.monotonic()
             self._woken.clear()
             try:
                 moved = await self.round()
@@ -102,7 +105,8 @@ class Relay:
             trouble.reset()
             if not woken:
                 # Rows that no wake-up told of come from other processes, which must be looked for.
-                idle = _BUSY_SECONDS if moved else min(idle * 2, _IDLE_SECONDS)
+                least, most = _BUSY_SECONDS
+                idle = min(max(least, time.monotonic() - start), most) if moved else min(idle * 2, _IDLE_SECONDS)
             if moved < self._batch // 2:
                 await pause(idle, self._woken, stop)
 

@@ -39,7 +39,8 @@ def read_request(request_class: type[M], raw: bytes) -> M:
 
 def violations_of(message: Message) -> list[tuple[str, str]]:
     """The broken rules of a message, as pairs of field path and message, at most 20."""
-    found = protovalidate.collect_violations(message)
+    if not (found := protovalidate.collect_violations(message)):
+        return []
     return [(_path(violation), violation.proto.message) for violation in found[:_MOST_VIOLATIONS]]
 
 

@@ -55,8 +55,7 @@ class Handlers:
             row = await conn.fetchrow(claim_task._EXPERT, expert)
             await conn.fetchrow(claim_task._HELD, expert)
             wanted = (expert, row["claims"], row["locales"], None, ids.uuid7(), _DAY)
-            slot_id = await conn.fetchval(claim_task._CLAIM, *wanted)
-            response = work_pb2.ClaimTaskResponse(lease=_lease(await conn.fetchrow(claim_task._LEASE, slot_id)))
+            response = work_pb2.ClaimTaskResponse(lease=_lease(await conn.fetchrow(claim_task._CLAIM, *wanted)))
             await conn.execute(idempotency._REMEMBER, *key, response.SerializeToString())
             await conn.execute("COMMIT")
         return response
@@ -68,8 +67,7 @@ class Handlers:
         async with self._pool.acquire() as conn:
             await conn.execute(_BEGIN)
             await conn.execute(idempotency._TAKE, *key, _hash(request))
-            slot = await conn.fetchrow(slots._LOCK, slot_id, expert)
-            await conn.fetchrow(submit_answer._ASKED, slot["task_id"])
+            slot = await conn.fetchrow(slots._LOCK_WITH_TASK, slot_id, expert)
             of_slot = (slot["task_id"], slot["batch_id"], slot["vendor_id"], expert)
             content = request.answer.SerializeToString()
             written = (slot_id, 2, answer_id, *of_slot, content, 80, 5, False, slot["now"], _REVIEW)

@@ -89,11 +89,11 @@ async def test_writers_of_one_lane_take_turns_and_the_chain_holds(market: Market
 
 async def test_a_batch_of_any_size_takes_the_same_number_of_statements(market: Market) -> None:
     counts = []
-    for size in (1, 300):
+    for size in (1, 2, 300):  # the first opens the accounts
         with statements() as made:
             await market.run(partial(post, transfers=[deposit(f"{size}:{n}", 1) for n in range(size)]))
         counts.append(len(made))
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2] < counts[0]
 
 
 TAMPERINGS = {

@@ -47,8 +47,11 @@ FROM unnest($1::uuid[], $2::bigint[]) AS n (id, taken_back)
 WHERE e.id = n.id
 """
 _COUNT = """
-UPDATE reserve r SET decided = r.decided + n.answers
-FROM unnest($1::uuid[], $2::bigint[]) AS n (batch_id, answers) WHERE r.batch_id = n.batch_id
+WITH counted AS (
+    UPDATE reserve r SET decided = r.decided + n.answers
+    FROM unnest($1::uuid[], $2::bigint[]) AS n (batch_id, answers) WHERE r.batch_id = n.batch_id
+    RETURNING r.batch_id, r.decided, r.answers_decided)
+SELECT batch_id FROM counted WHERE decided = answers_decided
 """
 
 
@@ -75,8 +78,8 @@ async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules
     await _store(tx, answers.values())
     fresh = [(answer.terms, line) for answer in answers.values() for line in answer.held if line.fresh]
     await add_lines(tx, [_line(terms, line, traces) for terms, line in fresh], rules)
-    await _count(tx, [answers[id_].terms.batch_id for id_ in undecided])
-    await release_reserves.release(tx, reserves)
+    if met := await _count(tx, [answers[id_].terms.batch_id for id_ in undecided]):
+        await release_reserves.release(tx, met)
 
 
 async def _answers(tx: Transaction, all_terms: Sequence[Terms]) -> dict[UUID, PaidAnswer]:
@@ -90,9 +93,10 @@ async def _answers(tx: Transaction, all_terms: Sequence[Terms]) -> dict[UUID, Pa
         )
         for row in rows
     }
-    for line in await tx.fetch(_HELD_LINES, [id_ for id_, answer in answers.items() if answer.standing]):
-        held = answers[line["answer_id"]].held
-        held.append(Line(line["id"], line["version"], line["amount"], line["taken_back"]))
+    if standing := [id_ for id_, answer in answers.items() if answer.standing]:
+        for line in await tx.fetch(_HELD_LINES, standing):
+            held = answers[line["answer_id"]].held
+            held.append(Line(line["id"], line["version"], line["amount"], line["taken_back"]))
     return answers
 
 
@@ -128,8 +132,8 @@ def _line(terms: Terms, line: Line, traces: Traces) -> NewLine:
     )
 
 
-async def _count(tx: Transaction, batches: Sequence[UUID]) -> None:
-    """Adds answers that are decided for the first time to their batches' counts."""
-    if batches:
-        counted = Counter(batches)
-        await tx.execute(_COUNT, list(counted), list(counted.values()))
+async def _count(tx: Transaction, batches: Sequence[UUID]) -> list[UUID]:
+    """Adds answers that are decided for the first time to their batches' counts; gives the batches that have all."""
+    counted = Counter(batches)
+    rows = await tx.fetch(_COUNT, list(counted), list(counted.values())) if counted else []
+    return [row["batch_id"] for row in rows]

@@ -12,25 +12,29 @@ from preceptor.payouts.v1 import events_pb2
 from chassis.db import Transaction
 from services.payouts.domain.hold import HoldRules, Payee, holds
 
-_EXPERTS = "SELECT expert_id, eligible, first_paid_at FROM expert WHERE expert_id = ANY($1::uuid[])"
-_VENDORS = "SELECT vendor_id FROM vendor WHERE vendor_id = ANY($1::uuid[]) AND active"
+_PAYEES = """
+SELECT p.expert_id, p.vendor_id, coalesce(e.eligible, false) AS expert_eligible,
+       e.first_paid_at IS NOT NULL AS expert_paid_before, coalesce(v.active, false) AS vendor_active, now() AS now
+FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[]) AS p (expert_id, vendor_id)) AS p
+LEFT JOIN expert e ON e.expert_id = p.expert_id LEFT JOIN vendor v ON v.vendor_id = p.vendor_id
+"""
 
 _ADD_LINES = """
-INSERT INTO earning (id, answer_id, time_id, basis, version, task_id, batch_id, vendor_id, expert_id, currency, amount,
-                     taken_back, state, hold_until)
-SELECT n.id, n.answer_id, n.time_id, CASE WHEN n.time_id IS NULL THEN 'answer' ELSE 'time' END, n.version, n.task_id,
-       n.batch_id, n.vendor_id, n.expert_id, n.currency, n.amount, n.taken_back,
-       CASE WHEN n.taken_back = n.amount THEN 'WITHDRAWN' ELSE 'HELD' END, n.hold_until
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
-            $9::char(3)[], $10::bigint[], $11::bigint[], $12::timestamptz[])
-     AS n (id, answer_id, time_id, version, task_id, batch_id, vendor_id, expert_id, currency, amount, taken_back,
-           hold_until)
-"""
-_ADD_HOLDS = """
+WITH line AS (
+    INSERT INTO earning (id, answer_id, time_id, basis, version, task_id, batch_id, vendor_id, expert_id, currency,
+                         amount, taken_back, state, hold_until)
+    SELECT n.id, n.answer_id, n.time_id, CASE WHEN n.time_id IS NULL THEN 'answer' ELSE 'time' END, n.version,
+           n.task_id, n.batch_id, n.vendor_id, n.expert_id, n.currency, n.amount, n.taken_back,
+           CASE WHEN n.taken_back = n.amount THEN 'WITHDRAWN' ELSE 'HELD' END, n.hold_until
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
+                $9::char(3)[], $10::bigint[], $11::bigint[], $12::timestamptz[])
+         AS n (id, answer_id, time_id, version, task_id, batch_id, vendor_id, expert_id, currency, amount, taken_back,
+               hold_until)
+    RETURNING id, vendor_id)
 INSERT INTO hold (earning_id, reason, vendor_id, expires_at)
-SELECT n.earning_id, n.reason, e.vendor_id, n.expires_at
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS n (earning_id, reason, expires_at)
-JOIN earning e ON e.id = n.earning_id
+SELECT n.earning_id, n.reason, line.vendor_id, n.expires_at
+FROM unnest($13::uuid[], $14::text[], $15::timestamptz[]) AS n (earning_id, reason, expires_at)
+JOIN line ON line.id = n.earning_id
 """
 
 
@@ -59,31 +63,29 @@ async def add_lines(tx: Transaction, lines: Sequence[NewLine], rules: HoldRules)
     """Stores lines as held until the last of their holds ends; emits `EarningAccrued` for what is left of them."""
     if not lines:
         return
-    now: datetime = await tx.fetchval("SELECT now()")
-    payees = await _payees(tx, lines)
+    payees, now = await _payees(tx, lines)
     stand = {line.id: holds(payees[line.id], rules) for line in lines}
     until = {id_: now + max(waits.values()) for id_, waits in stand.items()}
-    await tx.execute(_ADD_LINES, *zip(*(_row(line, until[line.id]) for line in lines), strict=True))
+    rows = [_row(line, until[line.id]) for line in lines]
     waits = [(id_, reason.value, now + wait) for id_, held in stand.items() for reason, wait in held.items()]
-    await tx.execute(_ADD_HOLDS, *zip(*waits, strict=True))
+    await tx.execute(_ADD_LINES, *zip(*rows, strict=True), *zip(*waits, strict=True))
     for line in lines:
         if line.taken_back < line.amount:
             tx.emit(_event(line, until[line.id]), traceparent=line.traceparent or None)
 
 
-async def _payees(tx: Transaction, lines: Sequence[NewLine]) -> Mapping[UUID, Payee]:
-    """By line: what is known of its expert and vendor. Who is unknown passes no check."""
-    experts = {row["expert_id"]: row for row in await tx.fetch(_EXPERTS, [line.expert_id for line in lines])}
-    vendors = {row["vendor_id"] for row in await tx.fetch(_VENDORS, [line.vendor_id for line in lines])}
-    return {
-        line.id: Payee(
-            expert_eligible=bool(expert and expert["eligible"]),
-            expert_paid_before=bool(expert and expert["first_paid_at"]),
-            vendor_active=line.vendor_id in vendors,
+async def _payees(tx: Transaction, lines: Sequence[NewLine]) -> tuple[Mapping[UUID, Payee], datetime]:
+    """By line what is known of its expert and vendor, and the database's time. Who is unknown passes no check."""
+    rows = await tx.fetch(_PAYEES, [line.expert_id for line in lines], [line.vendor_id for line in lines])
+    payees = {
+        (row["expert_id"], row["vendor_id"]): Payee(
+            expert_eligible=row["expert_eligible"],
+            expert_paid_before=row["expert_paid_before"],
+            vendor_active=row["vendor_active"],
         )
-        for line in lines
-        for expert in [experts.get(line.expert_id)]
+        for row in rows
     }
+    return {line.id: payees[line.expert_id, line.vendor_id] for line in lines}, rows[0]["now"]
 
 
 def _row(line: NewLine, until: datetime) -> tuple[object, ...]:

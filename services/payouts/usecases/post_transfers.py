@@ -51,21 +51,17 @@ JOIN balance b ON b.account_id = a.id
 """
 
 _WRITE = """
-INSERT INTO transfer (currency, seq, idem, dr, cr, amount, kind, cause, body_hash, recorded_at)
-SELECT * FROM unnest($1::char(3)[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
-                     $8::jsonb[], $9::bytea[], $10::timestamptz[])
-"""
-
-_MOVE = """
+WITH written AS (
+    INSERT INTO transfer (currency, seq, idem, dr, cr, amount, kind, cause, body_hash, recorded_at)
+    SELECT * FROM unnest($1::char(3)[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+                         $8::jsonb[], $9::bytea[], $10::timestamptz[])),
+chained AS (
+    INSERT INTO block (currency, n, first_seq, last_seq, previous, hash, recorded_at)
+    SELECT * FROM unnest($11::char(3)[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[], $16::bytea[],
+                         $17::timestamptz[]))
 UPDATE balance b SET debits = b.debits + m.debits, credits = b.credits + m.credits
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS m (account_id, debits, credits)
+FROM unnest($18::bigint[], $19::bigint[], $20::bigint[]) AS m (account_id, debits, credits)
 WHERE b.account_id = m.account_id
-"""
-
-_CHAIN = """
-INSERT INTO block (currency, n, first_seq, last_seq, previous, hash, recorded_at)
-SELECT * FROM unnest($1::char(3)[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[],
-                     $7::timestamptz[])
 """
 
 
@@ -112,8 +108,12 @@ async def _check(tx: Transaction, fresh: Sequence[Transfer]) -> dict[Account, in
     """Opens accounts that are missing and checks the floors; gives the accounts' ids."""
     accounts = list(dict.fromkeys(account for t in fresh for account in (t.debit, t.credit)))
     codes, currencies = [a.code for a in accounts], [a.currency for a in accounts]
-    await tx.execute(_OPEN_ACCOUNTS, codes, currencies, [a.vendor_id for a in accounts], [a.floor for a in accounts])
-    rows = {Account(r["code"], r["currency"]): r for r in await tx.fetch(_BALANCES, codes, currencies)}
+    found = await tx.fetch(_BALANCES, codes, currencies)
+    if len(found) < len(accounts):
+        vendors, floors = [a.vendor_id for a in accounts], [a.floor for a in accounts]
+        await tx.execute(_OPEN_ACCOUNTS, codes, currencies, vendors, floors)
+        found = await tx.fetch(_BALANCES, codes, currencies)
+    rows = {Account(r["code"], r["currency"]): r for r in found}
     ledger.move({account: rows[account]["balance"] for account in accounts}, fresh)
     return {account: rows[account]["id"] for account in accounts}
 
@@ -128,9 +128,7 @@ async def _write(tx: Transaction, fresh: Sequence[Transfer], ids: dict[Account, 
         numbered = list(enumerate(lanes[row["currency"]], head.seq + 1))
         rows += [_row(seq, transfer, ids, head.now) for seq, transfer in numbered]
         blocks.append(_block(row["currency"], head, numbered))
-    await tx.execute(_WRITE, *zip(*rows, strict=True))
-    await tx.execute(_MOVE, *_movements(fresh, ids))
-    await tx.execute(_CHAIN, *zip(*blocks, strict=True))
+    await tx.execute(_WRITE, *zip(*rows, strict=True), *zip(*blocks, strict=True), *_movements(fresh, ids))
 
 
 def _row(seq: int, transfer: Transfer, ids: dict[Account, int], now: datetime) -> tuple[object, ...]:

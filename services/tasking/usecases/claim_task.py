@@ -51,14 +51,17 @@ candidate AS (
     ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),
 seated AS (
     UPDATE task t SET seats_taken = t.seats_taken + 1 FROM candidate c WHERE t.task_id = c.task_id
-    RETURNING t.task_id, t.batch_id, t.project_id, t.vendor_id)
-INSERT INTO slot (slot_id, task_id, batch_id, project_id, vendor_id, expert_id, swapped, expires_at,
-                  rate_card_version, tier, price_minor, currency, fee_basis_points)
-SELECT $5, t.task_id, t.batch_id, t.project_id, t.vendor_id, $1, random() < 0.5,
-       clock_timestamp() + least(e.lease, $6::interval),
-       e.rate_card_version, e.tier, e.price_minor, e.currency, e.fee_basis_points
-FROM seated t JOIN eligible e USING (batch_id)
-RETURNING slot_id
+    RETURNING t.task_id, t.batch_id, t.project_id, t.vendor_id),
+made AS (
+    INSERT INTO slot (slot_id, task_id, batch_id, project_id, vendor_id, expert_id, swapped, expires_at,
+                      rate_card_version, tier, price_minor, currency, fee_basis_points)
+    SELECT $5, t.task_id, t.batch_id, t.project_id, t.vendor_id, $1, random() < 0.5,
+           clock_timestamp() + least(e.lease, $6::interval),
+           e.rate_card_version, e.tier, e.price_minor, e.currency, e.fee_basis_points
+    FROM seated t JOIN eligible e USING (batch_id)
+    RETURNING *)
+SELECT s.*, t.payload, p.instructions, p.expected_seconds
+FROM made s JOIN task t USING (task_id) JOIN project p ON p.project_id = s.project_id
 """
 
 _LEASE = """
@@ -87,8 +90,9 @@ async def claim_task(
     if slot_id is None:
         seeker = Seeker(expert_id, expert["claims"], expert["locales"], project_id)
         slot_id = await claim_gold(tx, seeker, settings) if expert["gold"] else None
-        slot_id = slot_id or await tx.fetchval(_CLAIM, *seeker, new_id(), settings.greatest_hold, expert["apart"])
-    return await tx.fetchrow(_LEASE, slot_id) if slot_id else None
+        if slot_id is None:
+            return await tx.fetchrow(_CLAIM, *seeker, new_id(), settings.greatest_hold, expert["apart"])
+    return await tx.fetchrow(_LEASE, slot_id)
 
 
 async def _held(tx: Transaction, expert_id: UUID) -> UUID | None:

@@ -12,18 +12,16 @@ from preceptor.tasking.v1 import events_pb2
 
 from chassis.db import Transaction
 
+# A person's own decision has closed its case already; consensus and deadline close those that are still open.
 _WRITE = """
+WITH closed AS (
+    UPDATE rejection_case SET decided_at = clock_timestamp(), reason = 'Accepted without a decision about the case.'
+    WHERE answer_id = ANY ($1) AND decided_at IS NULL)
 UPDATE answer a SET decision_version = a.decision_version + 1, payable_basis_points = d.payable,
                     decided_by = d.decided_by, ground = d.ground, decided_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::integer[], $3::smallint[], $4::text[]) AS d (answer_id, payable, decided_by, ground)
 WHERE a.answer_id = d.answer_id
 RETURNING a.answer_id, a.task_id, a.batch_id, a.decision_version, d.payable, d.decided_by, d.ground
-"""
-
-# A person's own decision has closed its case already; consensus and deadline close those that are still open.
-_CLOSE_CASES = """
-UPDATE rejection_case SET decided_at = clock_timestamp(), reason = 'Accepted without a decision about the case.'
-WHERE answer_id = ANY ($1) AND decided_at IS NULL
 """
 
 
@@ -52,7 +50,6 @@ async def decide_answers(tx: Transaction, decisions: Sequence[Decided]) -> dict[
         [decided.decided_by for decided in decisions],
         [decided.ground for decided in decisions],
     )
-    await tx.execute(_CLOSE_CASES, [decided.answer_id for decided in decisions])
     by_task: defaultdict[UUID, list[asyncpg.Record]] = defaultdict(list)
     for row in rows:
         by_task[row["task_id"]].append(row)

@@ -11,8 +11,13 @@ from chassis.rpc.call import NotYours
 from services.tasking.domain.lease import Hold, SlotState
 
 _LOCK = """
-SELECT s.*, p.lease, p.task_type, p.domain, p.min_answers, p.max_answers, p.stop_confidence, clock_timestamp() AS now
-FROM slot s JOIN project p USING (project_id)
+SELECT s.*, p.lease, clock_timestamp() AS now FROM slot s JOIN project p USING (project_id)
+WHERE s.slot_id = $1 AND s.expert_id = $2 FOR UPDATE OF s
+"""
+_LOCK_WITH_TASK = """
+SELECT s.*, p.task_type, p.domain, p.min_answers, p.max_answers, p.stop_confidence, t.payload, t.gold_key,
+       clock_timestamp() AS now
+FROM slot s JOIN project p USING (project_id) JOIN task t USING (task_id)
 WHERE s.slot_id = $1 AND s.expert_id = $2 FOR UPDATE OF s
 """
 
@@ -28,9 +33,9 @@ UPDATE task t SET seats_taken = t.seats_taken - l.seats FROM locked l WHERE t.ta
 """
 
 
-async def lock_slot(tx: Transaction, slot_id: UUID, expert_id: UUID) -> asyncpg.Record:
-    """The expert's slot with its project's rules, locked. Raises `NotYours`."""
-    row = await tx.fetchrow(_LOCK, slot_id, expert_id)
+async def lock_slot(tx: Transaction, slot_id: UUID, expert_id: UUID, *, with_task: bool = False) -> asyncpg.Record:
+    """The expert's slot, locked; if asked for with what its project and its task say. Raises `NotYours`."""
+    row = await tx.fetchrow(_LOCK_WITH_TASK if with_task else _LOCK, slot_id, expert_id)
     if row is None:
         raise NotYours
     return row

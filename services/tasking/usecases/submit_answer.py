@@ -24,8 +24,6 @@ from services.tasking.usecases.slots import hold_of, lock_slot
 _OPEN = 3  # of BatchState
 _AVAILABLE = 2  # of TaskState
 
-_ASKED = "SELECT payload, gold_key FROM task WHERE task_id = $1"
-
 _LOCK_TASK = """
 SELECT seats_taken, answers_wanted, surplus_taken, state FROM task WHERE task_id = $1 FOR UPDATE
 """
@@ -64,10 +62,9 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
     Raises `NotYours`, `WrongFencingToken`, `LeaseEnded`, `AnswerWindowClosed`, or why the answer does not fit what was
     asked (`chassis.contract.answers`).
     """
-    slot = await lock_slot(tx, submission.slot_id, submission.expert_id)
+    slot = await lock_slot(tx, submission.slot_id, submission.expert_id, with_task=True)
     in_time = check_submittable(hold_of(slot), submission.fencing_token, settings.late_grace)
-    [task] = await tx.fetch(_ASKED, slot["task_id"])
-    check_answer(asked := work_pb2.Payload.FromString(task["payload"]), submission.answer)
+    check_answer(asked := work_pb2.Payload.FromString(slot["payload"]), submission.answer)
     taken = Taken.IN_TIME if in_time else await _take_late(tx, slot)
     answer_id = new_id()
     surplus = taken is Taken.SURPLUS
@@ -89,9 +86,9 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
     )
     event = _event(slot, submission, answer_id, surplus)
     event.questions.CopyFrom(questions_of(asked))
-    if task["gold_key"] is not None:
+    if slot["gold_key"] is not None:
         event.kind = work_pb2.ANSWER_KIND_GOLD
-        event.gold_key.CopyFrom(work_pb2.Answer.FromString(task["gold_key"]))
+        event.gold_key.CopyFrom(work_pb2.Answer.FromString(slot["gold_key"]))
     tx.emit(event)
     return answer_id, surplus
 
