@@ -27,7 +27,6 @@ class Prior(NamedTuple):
         What is known of a rater beyond that is relative to it: the odds travel (`domain.skill`).
         """
         right, wrong = config.fresh(correct, total)
-        more = np.maximum(self.right + self.wrong - config.right - config.wrong, 0.0)
-        rate = np.clip((self.right - config.right) / np.maximum(more, 1e-9), 1e-3, 1 - 1e-3)
-        odds = rate / (1 - rate) * (right / wrong) / (config.right / config.wrong)
-        return Prior(right + more * odds / (1 + odds), wrong + more / (1 + odds))
+        odds = self.right / self.wrong * (right / wrong) / (config.right / config.wrong)
+        votes = self.right + self.wrong
+        return Prior(votes * odds / (1 + odds), votes / (1 + odds))
