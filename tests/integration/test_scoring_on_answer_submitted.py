@@ -58,7 +58,7 @@ async def test_the_first_answer_of_two_wants_the_second(database: Database) -> N
     [scored] = await scored_events(database)
     assert (scored.task_id, scored.version, scored.answers_seen, scored.answers_wanted) == (str(task.task_id), 1, 1, 2)
     assert scored.verdict == VERDICT_MORE_WANTED
-    assert scored.confidence == pytest.approx(0.743, abs=1e-3)
+    assert scored.confidence == pytest.approx(0.747, abs=1e-3)
     assert scored.stop_reason == STOP_REASON_UNSPECIFIED
     assert not scored.HasField("result")
     assert list(scored.judgements) == []
@@ -71,7 +71,7 @@ async def test_two_that_agree_resolve_the_task_and_both_are_accepted(database: D
         await react(database, [answer])
     _, scored = await scored_events(database)
     assert (scored.version, scored.verdict, scored.answers_seen, scored.answers_wanted) == (2, VERDICT_RESOLVED, 2, 2)
-    assert scored.confidence == pytest.approx(0.958, abs=1e-3)
+    assert scored.confidence == pytest.approx(0.963, abs=1e-3)
     assert scored.stop_reason == STOP_REASON_CONFIDENT
     assert scored.result.pairwise_preference.preferred == SIDE_A
     assert scored.result.pairwise_preference.mean_preference == -1.5

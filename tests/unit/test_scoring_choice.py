@@ -101,11 +101,11 @@ def test_the_weight_of_a_fresh_rater_is_log_six_nats() -> None:
 
 
 def test_the_weight_moves_from_the_prior_to_the_record() -> None:
-    # q = (correct + 3) / (total + 4); the evidence is log(2 q / (1 - q)).
-    assert weight(8, 8) == pytest.approx(log(2 * 11))
-    assert weight(2, 12) == pytest.approx(log(2 * 5 / 11))
+    # q = (correct + 6) / (total + 8); the evidence is log(2 q / (1 - q)).
+    assert weight(8, 8) == pytest.approx(log(2 * 7))
+    assert weight(2, 12) == pytest.approx(log(2 * 8 / 12))
     assert weight(1000, 1000) > greatest_weight(3) > weight(8, 8)
-    assert weight(0, 8) < 0  # who is wrong nearly always is evidence against what they name
+    assert weight(0, 16) < 0  # who is wrong nearly always is evidence against what they name
 
 
 @without_deadline
