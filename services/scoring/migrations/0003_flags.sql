@@ -3,6 +3,9 @@
 ALTER TABLE vote ADD COLUMN seconds integer NOT NULL DEFAULT 0;       -- active time of the answer; 0: not known
 ALTER TABLE pool_rater ADD COLUMN muted boolean NOT NULL DEFAULT false; -- as of the pool's last fit: nothing of it counts
 
+-- The trace of the answer by which a task was scored last: what a fit finds of it later belongs to that trace.
+ALTER TABLE task_state ADD COLUMN trace text NOT NULL DEFAULT '';
+
 -- How long the answers of a project take: the number of those timed, the logs of their seconds, and the squares of these.
 ALTER TABLE project_state
     ADD COLUMN timed   bigint NOT NULL DEFAULT 0,

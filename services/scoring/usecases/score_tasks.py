@@ -124,18 +124,22 @@ def outcome_of(one: Asked) -> Scoring:
 
 
 async def write(tx: Transaction, asked: Sequence[Asked], traces: Mapping[UUID, str]) -> None:
-    """Writes the next version of each task by what is found of it, and emits TaskScored."""
+    """Writes the next version of each task by what is found of it, and emits TaskScored.
+
+    What no new answer has caused carries on the trace of the last one.
+    """
     states = []
     for one in asked:
         form, task = one.task.form, one.task
         scoring = outcome_of(one)
         result = form.aggregator.result(form.questions, one.findings)
-        states.append(_state(one, scoring, result.SerializeToString(deterministic=True)))
-        tx.emit(_event(task, scoring, result), traceparent=traces.get(task.task_id))
+        trace = traces.get(task.task_id) or task.trace
+        states.append(_state(one, scoring, result.SerializeToString(deterministic=True), trace))
+        tx.emit(_event(task, scoring, result), traceparent=trace or None)
     await write_tasks(tx, states)
 
 
-def _state(one: Asked, scoring: Scoring, result: bytes) -> NewState:
+def _state(one: Asked, scoring: Scoring, result: bytes, trace: str) -> NewState:
     follows, found = scoring.outcome, one.findings
     weights = [
         ballot.weight if (ballot := found[vote.question].ballots.get(vote.answer_id)) else nan
@@ -155,6 +159,7 @@ def _state(one: Asked, scoring: Scoring, result: bytes) -> NewState:
         np.array(weights, WEIGHT).tobytes(),
         found_bytes([finding.label for finding in found]),
         max(vote.submitted_at for vote in one.votes),
+        trace,
     )
 
 

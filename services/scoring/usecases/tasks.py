@@ -18,13 +18,13 @@ from services.scoring.domain.stopping import Redundancy, Verdict
 
 _LOAD = """
 SELECT task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers, stop_confidence,
-       questions, version, verdict, found, held
+       questions, version, verdict, found, held, trace
 FROM task_state WHERE task_id = ANY($1::uuid[]) ORDER BY task_id
 """
 
 _LOAD_OF = """
 SELECT task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers, stop_confidence,
-       questions, version, verdict, found, held
+       questions, version, verdict, found, held, trace
 FROM task_state WHERE project_id = $1 ORDER BY task_id
 """
 
@@ -40,10 +40,10 @@ _WRITE = """
 UPDATE task_state t
 SET version = n.version, verdict = n.verdict, reason = n.reason, answers_seen = n.seen, answers_wanted = n.wanted,
     result = n.result, confidence = n.confidence, held = n.held, weights = n.weights, found = n.found,
-    updated_at = n.updated_at
+    updated_at = n.updated_at, trace = n.trace
 FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::smallint[], $5::integer[], $6::integer[], $7::bytea[],
-            $8::double precision[], $9::bytea[], $10::bytea[], $11::bytea[], $12::timestamptz[])
-     AS n (task_id, version, verdict, reason, seen, wanted, result, confidence, held, weights, found, updated_at)
+            $8::double precision[], $9::bytea[], $10::bytea[], $11::bytea[], $12::timestamptz[], $13::text[])
+     AS n (task_id, version, verdict, reason, seen, wanted, result, confidence, held, weights, found, updated_at, trace)
 WHERE t.task_id = n.task_id
 """
 
@@ -81,6 +81,8 @@ class Task(NamedTuple):
     verdict: int = 0
     found: bytes = b""
     held: bytes = b""
+    trace: str = ""
+    """The traceparent of the answer by which it was scored last."""
 
     @property
     def form(self) -> Form:
@@ -108,6 +110,7 @@ class NewState(NamedTuple):
     weights: bytes
     found: bytes
     updated_at: datetime
+    trace: str
 
 
 @lru_cache(1024)
