@@ -26,16 +26,15 @@ _FORMS = "SELECT DISTINCT task_type, questions FROM task_state WHERE project_id 
 # Tasks whose votes on a question are the same are one row with their number, so that a project of a million votes comes
 # as some hundreds of rows. Of an expert's answers to a task the latest stands.
 _TALLIES = """
-WITH latest AS (
-    SELECT DISTINCT ON (v.task_id, v.expert_id) v.answer_id, t.questions
-    FROM vote v JOIN task_state t USING (task_id) WHERE t.project_id = $1
-    ORDER BY v.task_id, v.expert_id, v.submitted_at DESC, v.answer_id DESC),
+WITH given AS (
+    SELECT v.*, t.questions, first_value(v.answer_id) OVER (
+        PARTITION BY v.task_id, v.expert_id ORDER BY v.submitted_at DESC, v.answer_id DESC) AS latest
+    FROM vote v JOIN task_state t USING (task_id) WHERE t.project_id = $1),
 said AS MATERIALIZED (
-    SELECT q.row, v.task_id, v.expert_id, v.label
-    FROM latest JOIN vote v USING (answer_id)
-    JOIN unnest($2::bytea[], $3::smallint[], $4::integer[]) AS q (questions, question, row)
-         ON q.questions = latest.questions AND q.question = v.question
-    WHERE v.label IS NOT NULL),
+    SELECT q.row, c.task_id, c.expert_id, c.label
+    FROM given c
+    JOIN unnest($2::bytea[], $3::smallint[], $4::integer[]) AS q (questions, question, row) USING (questions, question)
+    WHERE c.answer_id = c.latest AND c.label IS NOT NULL),
 raters AS (SELECT row, count(*) AS votes FROM said GROUP BY row, expert_id),
 most AS (
     SELECT row, sum(votes)::bigint AS votes, count(*) AS raters, count(*) OVER () AS rows
