@@ -14,6 +14,7 @@ from services.scoring.domain.skill import (
     MOST,
     OTHER,
     SAME_TYPE,
+    UNKNOWN,
     Assumed,
     Tally,
     Told,
@@ -22,7 +23,6 @@ from services.scoring.domain.skill import (
     skill,
 )
 
-FRESH = Assumed(3.0, 1.0)
 NOTHING = Tally()
 TALLIES = st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1000)).map(
     lambda t: Tally(t[0] * t[2], t[1] * t[2], t[2])
@@ -34,40 +34,40 @@ def mean(known: Assumed) -> float:
 
 
 def test_of_whom_nothing_is_known_the_skill_is_a_fresh_raters() -> None:
-    assert skill(FRESH, NOTHING, []) == FRESH
+    assert skill(NOTHING, []) == UNKNOWN
 
 
 @pytest.mark.parametrize("usual", [0.55, 0.75, 0.95])
 def test_who_does_as_well_as_the_others_has_the_usual_skill_however_hard_the_work(usual: float) -> None:
-    known = skill(FRESH, Tally(usual * 200, usual * 200, 200), [])
+    known = skill(Tally(usual * 200, usual * 200, 200), [])
     assert mean(known) == pytest.approx(0.75)
     assert sum(known) == pytest.approx(204)
 
 
 def test_who_does_better_than_the_others_is_better_by_the_odds() -> None:
     # As often right as a fresh rater are the others here, so the odds are as they are; four usual votes are added.
-    known = skill(FRESH, Tally(90, 75, 100), [])
+    known = skill(Tally(90, 75, 100), [])
     rate = (90 + 4 * 0.75) / 104
     assert known == pytest.approx((3 + 100 * rate, 1 + 100 * (1 - rate)))
 
 
 def test_records_of_other_work_count_in_part_and_never_for_more_than_so_many_votes() -> None:
     record = Tally(380, 300, 400)
-    by_type, by_other = (skill(FRESH, NOTHING, [record.elsewhere(worth)]) for worth in (SAME_TYPE, OTHER))
+    by_type, by_other = (skill(NOTHING, [record.elsewhere(worth)]) for worth in (SAME_TYPE, OTHER))
     assert sum(by_type) == pytest.approx(4 + MOST) == sum(by_other)
     few = Tally(9.5, 7.5, 10)
-    assert [sum(skill(FRESH, NOTHING, [few.elsewhere(worth)])) for worth in (SAME_TYPE, OTHER)] == [9.0, 6.5]
+    assert [sum(skill(NOTHING, [few.elsewhere(worth)])) for worth in (SAME_TYPE, OTHER)] == [9.0, 6.5]
 
 
 def test_work_here_outweighs_records_elsewhere() -> None:
     bad, good = Tally(40, 75, 100), Tally(380, 300, 400)
-    assert mean(skill(FRESH, NOTHING, [good.elsewhere(SAME_TYPE)])) > 0.9
-    assert mean(skill(FRESH, bad, [good.elsewhere(SAME_TYPE)])) < 0.55
+    assert mean(skill(NOTHING, [good.elsewhere(SAME_TYPE)])) > 0.9
+    assert mean(skill(bad, [good.elsewhere(SAME_TYPE)])) < 0.55
 
 
 @given(TALLIES, TALLIES)
 def test_a_skill_is_a_distribution_whatever_the_records(here: Tally, there: Tally) -> None:
-    known = skill(FRESH, here, [there.elsewhere(OTHER)])
+    known = skill(here, [there.elsewhere(OTHER)])
     assert known.right > 0
     assert known.wrong > 0
 

@@ -54,6 +54,11 @@ class Assumed(NamedTuple):
     wrong: float
 
 
+UNKNOWN = Assumed(3.0, 1.0)
+"""The skill of an expert of whom nothing is known: 0.75, from 0.37 to 0.98. The consumers of `SkillChanged` and the
+database's `usual_rate` go by it, so it does not follow the engine's own priors, whose mean it has."""
+
+
 class Tally(NamedTuple):
     """A record beside what would be right of the usual rater."""
 
@@ -86,13 +91,13 @@ def assumed(fresh: Assumed, records: Iterable[Elsewhere]) -> Assumed:
     return Assumed(fresh.right + votes * rate, fresh.wrong + votes * (1 - rate))
 
 
-def skill(fresh: Assumed, here: Tally, elsewhere: Iterable[Elsewhere]) -> Assumed:
+def skill(here: Tally, elsewhere: Iterable[Elsewhere]) -> Assumed:
     """A rater's skill where their record is `here`: the others' count as what is assumed, this one with all its votes.
 
-    It is relative: of a rater who does as well as the others in the same pools, the rate is that of `fresh`.
+    It is relative: of a rater who does as well as the others in the same pools, the rate is that of `UNKNOWN`.
     """
-    before = assumed(fresh, elsewhere)
-    total, rate = _compared(fresh, [here.elsewhere(SAME)])
+    before = assumed(UNKNOWN, elsewhere)
+    total, rate = _compared(UNKNOWN, [here.elsewhere(SAME)])
     return Assumed(before.right + total * rate, before.wrong + total * (1 - rate))
 
 

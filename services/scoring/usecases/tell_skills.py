@@ -20,7 +20,6 @@ from chassis.db import Row, Transaction
 from services.scoring.context import Context
 from services.scoring.domain.drift import Drift, drifted
 from services.scoring.domain.skill import Assumed, Tally, Told, aged, is_material, skill, worth_of
-from services.scoring.usecases.assume_raters import FRESH
 
 MOST = 1000
 """Experts that one transaction looks at."""
@@ -156,7 +155,7 @@ def _known(experts: Sequence[Sequence[_Looked]]) -> list[list[_Known]]:
 
 def _skill(looked: _Looked, all_of_them: Sequence[_Looked]) -> Assumed:
     others = [other for other in all_of_them if other is not looked]
-    return skill(FRESH, looked.record, [other.record.elsewhere(_worth(looked.row, other.row)) for other in others])
+    return skill(looked.record, [other.record.elsewhere(_worth(looked.row, other.row)) for other in others])
 
 
 def _worth(here: Row, there: Row) -> float:
