@@ -21,8 +21,10 @@ from chassis.ids import name, new_id
 from chassis.rpc.call import Call, Caller
 from services.scoring.api.consensus import explain_consensus
 from services.scoring.context import Context
-from services.scoring.usecases import fit_projects
+from services.scoring.usecases import fit_projects, score_tasks
 from services.scoring.usecases.get_consensus import ConsensusNotFound
+from services.scoring.usecases.tasks import load_tasks
+from services.scoring.usecases.votes import load_votes
 from tests.support.databases import Databases
 from tests.support.platform import staff, vendor
 from tests.support.scoring import CONTEXT, Task, open_database, react, rows
@@ -86,6 +88,19 @@ async def test_after_a_fit_the_numbers_are_those_that_are_held_by_then(database:
     assert after.questions[0].models[1] != before.questions[0].models[1]
     for question in after.questions:
         assert list(question.probabilities) == pytest.approx(recomputed(question), abs=1e-4)
+
+
+async def test_a_vote_s_weight_of_now_is_the_engine_s(database: Database) -> None:
+    task = Task()
+    await several_tasks(database, task, [new_id() for _ in range(4)])
+    async with database.transaction(REVIEWER.scope) as tx:
+        await fit_projects.tick(tx, CONTEXT)
+        [known], votes = await load_tasks(tx, [task.task_id]), await load_votes(tx, [task.task_id])
+        asked = score_tasks.ask(known, votes[task.task_id])
+        await score_tasks.look(tx, [asked])
+    [question] = (await explained(database, task.task_id)).questions
+    expected = {name("answers", answer): ballot.weight for answer, ballot in asked.findings[0].ballots.items()}
+    assert {vote.answer: vote.weight_now for vote in question.votes} == pytest.approx(expected, abs=1e-5)
 
 
 async def test_every_question_of_a_rubric_is_explained_and_the_task_by_the_least_sure(database: Database) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 
 from services.scoring.aggregation import mixture
 from services.scoring.aggregation.calibration import assumed
+from services.scoring.aggregation.configuration import DEFAULT
 from services.scoring.aggregation.confusion import class_shares
 from services.scoring.aggregation.crowd import Floats
 from services.scoring.aggregation.pool import Matrices, Pool
+from services.scoring.aggregation.prior import Prior
 from services.scoring.domain.explanation import COIN, SHARE, Model
 
 CROWD, SUBTYPES = "crowd", "subtypes"
@@ -37,6 +39,12 @@ def held(pool: Pool, item: int, given: Floats) -> Held:
     ]
     probabilities = mixture.calibrated(found, None, pool.config)[0].tolist()
     return Held(models, float(calibration.temperature), probabilities)
+
+
+def assumed_here(prior: tuple[float, float], crowd: tuple[float, float]) -> tuple[float, float]:
+    """Votes that a rater is taken to have got right, and not; `crowd` are those of all that are right, and all."""
+    right, wrong = Prior(*np.array(prior)[:, None]).here(*crowd, DEFAULT)
+    return float(right[0]), float(wrong[0])
 
 
 def _prior(pool: Pool, model: Matrices, shares: Floats) -> Floats:

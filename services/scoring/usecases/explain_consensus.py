@@ -71,7 +71,8 @@ class _Known(NamedTuple):
     def cast(self, vote: Vote, label: int, classes: int) -> Cast:
         """A vote with what is known of it. One that had no weight when the task was scored last has that of now."""
         known = self.pool.raters.get(vote.expert_id, stored.Rater(FRESH))
-        rater = Rater(*known.prior, known.correct, known.total, *self.gold.get(vote.expert_id, (0.0, 0.0)))
+        assumed = explain.assumed_here(known.prior, self.pool.crowd)
+        rater = Rater(*assumed, known.correct, known.total, *self.gold.get(vote.expert_id, (0.0, 0.0)))
         return Cast(vote.answer_id, label, self.weights.get(vote.key, rater.weight(classes)), rater)
 
 
