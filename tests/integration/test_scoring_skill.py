@@ -93,10 +93,10 @@ async def test_the_bounds_are_those_of_the_beta_distribution_of_a_fresh_rater_wh
 ) -> None:
     await gold(database, new_id(), 1, right=False)
     [[skill]] = [event.skills for event in await look(database)]
-    # Of 3 questions none is right where 0.75 is usual: reached is (0 + 4 * 0.75) / 7, so Beta(6 + 9 / 7, 2 + 12 / 7).
+    # Of 3 questions none is right where 0.75 is usual: reached is (0 + 4 * 0.75) / 7, so Beta(3 + 9 / 7, 1 + 12 / 7).
     # The bounds are by numeric integration of its density.
-    assert skill.mean == pytest.approx((6 + 9 / 7) / 11)
-    assert (skill.lower, skill.upper) == pytest.approx((0.4208, 0.8690), abs=1e-4)
+    assert skill.mean == pytest.approx((3 + 9 / 7) / 7)
+    assert (skill.lower, skill.upper) == pytest.approx((0.3101, 0.8756), abs=1e-4)
 
 
 async def test_where_nothing_has_changed_nothing_is_looked_at_nor_told(database: Database) -> None:
