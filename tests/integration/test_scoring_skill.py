@@ -215,8 +215,20 @@ async def test_an_expert_and_staff_read_what_the_other_services_were_told(databa
     await gold(database, expert, 3)
     [changed] = await look(database)
     await gold(database, expert, 1)
-    for who in (caller("expert", "EXPERT", expert), caller("staff", "QUALITY_REVIEWER"), caller("staff", "OPS")):
+    for who in (caller("staff", "QUALITY_REVIEWER"), caller("staff", "OPS")):
         assert list((await ask(database, who, expert)).skills) == list(changed.skills)
+    [own] = (await ask(database, caller("expert", "EXPERT", expert), expert)).skills
+    assert (own.mean, own.lower, own.upper) == tuple(getattr(changed.skills[0], n) for n in ("mean", "lower", "upper"))
+
+
+async def test_an_expert_cannot_tell_from_their_skill_which_answer_was_gold(database: Database) -> None:
+    expert = new_id()
+    await gold(database, expert, 3)
+    await look(database)
+    [own] = (await ask(database, caller("expert", "EXPERT", expert), expert)).skills
+    [staff] = (await ask(database, caller("staff", "OPS"), expert)).skills
+    assert (own.gold_correct, own.gold_total) == (0, 0)
+    assert staff.gold_total > 0
 
 
 async def test_an_expert_reads_no_skill_of_another(database: Database) -> None:
