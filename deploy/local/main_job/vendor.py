@@ -68,7 +68,7 @@ async def _create_project(vendor: Session, rate_card: str, lease_seconds: int, a
         locale="en",
         instructions="Judge as a careful member of your profession would, and say why in a sentence.",
         required_claims=[work_pb2.Claim(kind="field", value=assignment.field)],
-        redundancy=work_pb2.Redundancy(min_answers=3, max_answers=5, stop_confidence=0.95),
+        redundancy=work_pb2.Redundancy(min_answers=3, max_answers=7, stop_confidence=0.95),
         rate_card=rate_card,
         tier=assignment.tier,
         expected_seconds=180,
