@@ -12,8 +12,8 @@ from chassis.db import Transaction
 from services.scoring.aggregation.aggregator import Stated
 from services.scoring.domain.votes import Vote
 
-# All votes of the tasks that get some, those that are there already marked as known: the statement does not see what it
-# adds itself.
+# All votes of the tasks, those that are there already marked as known: the statement does not see what it adds itself.
+# Tasks are named by the parameter, since of a subquery the planner would read the whole table.
 _ADD = """
 WITH new AS (
     INSERT INTO vote (answer_id, question, task_id, vendor_id, expert_id, label, strength, surplus, submitted_at,
@@ -29,7 +29,7 @@ WITH new AS (
 SELECT task_id, answer_id, question, expert_id, label, strength, submitted_at, false, seconds FROM new
 UNION ALL
 SELECT task_id, answer_id, question, expert_id, label, strength, submitted_at, true, seconds
-FROM vote WHERE task_id IN (SELECT task_id FROM new)
+FROM vote WHERE task_id = ANY($2::uuid[])
 ORDER BY task_id, answer_id, question
 """
 
@@ -81,7 +81,8 @@ async def add_votes(tx: Transaction, answers: Sequence[NewAnswer]) -> dict[UUID,
         for place, answer in enumerate(answers, 1)
         for question, stated in enumerate(answer.stated)
     ]
-    return _by_task(map(tuple, await tx.fetch(_ADD, *columns, *zip(*cast, strict=True))))
+    votes = _by_task(map(tuple, await tx.fetch(_ADD, *columns, *zip(*cast, strict=True))))
+    return {task_id: some for task_id, some in votes.items() if not all(vote.known for vote in some)}
 
 
 async def load_votes(tx: Transaction, task_ids: Collection[UUID]) -> dict[UUID, list[Vote]]:
