@@ -13,7 +13,7 @@ from services.scoring.domain.consensus import Consensus, Finding
 
 AGREED = 0.8
 """Where no more answers are asked for, a confidence that counts as agreement even if the vendor would stop early only
-at a higher one: three fresh raters against one reach it, two against one do not."""
+at a higher one: three fresh raters against one reach it, two against one hardly ever."""
 BEST_RATER = 0.95
 """How often the best of raters are taken to be right when it is asked whether answers to come could change a label."""
 PRICE = 0.0002
