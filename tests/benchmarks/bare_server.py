@@ -54,7 +54,7 @@ class Handlers:
             await conn.execute(idempotency._TAKE, *key, _hash(request))
             row = await conn.fetchrow(claim_task._EXPERT, expert)
             await conn.fetchrow(claim_task._HELD, expert)
-            wanted = (expert, row["claims"], row["locales"], None, ids.uuid7(), _DAY)
+            wanted = (expert, row["claims"], row["locales"], None, ids.uuid7(), _DAY, row["apart"])
             response = work_pb2.ClaimTaskResponse(lease=_lease(await conn.fetchrow(claim_task._CLAIM, *wanted)))
             await conn.execute(idempotency._REMEMBER, *key, response.SerializeToString())
             await conn.execute("COMMIT")
