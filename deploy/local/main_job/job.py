@@ -53,6 +53,7 @@ POLICY = {
 
 _LEASE_SECONDS = 3
 _DEPOSIT_MINOR = 50_000_00
+_MOST_ANSWERS = 7
 
 
 def all_examples() -> list[Example]:
@@ -86,7 +87,7 @@ async def run_main_job(
         progress.tell(f"{len(cast)} experts register and are verified; the vendor pushes {len(work)} batches")
         outcome.experts, names = await asyncio.gather(
             _experts(addresses, people, cast, run, seed),
-            vendor.push_all(buyer, taken_on.rate_card, _LEASE_SECONDS, work),
+            vendor.push_all(buyer, taken_on.rate_card, _LEASE_SECONDS, _most_answers(cast, work), work),
         )
         await _watched(buyer, people, names, examples, outcome, progress)
         outcome.flags = await flags_of(people.quality, {expert.id for expert in outcome.experts})
@@ -96,6 +97,11 @@ async def run_main_job(
     outcome.accuracy = measure(outcome.results, given, examples)
     outcome.traffic = await bus.traffic(platform.backends.kafka_bootstrap, since, platform.topic_prefix)
     await check_outcome(platform, outcome)
+
+
+def _most_answers(cast: Sequence[Person], work: Sequence[vendor.Assignment]) -> int:
+    """How many answers a task may get: two fewer than know its field, as one may be suspended and one never come back."""
+    return min(_MOST_ANSWERS, *(sum(one.field in person.fields for person in cast) - 2 for one in work))
 
 
 async def _experts(

@@ -49,17 +49,21 @@ def assignments(examples: Sequence[Example]) -> list[Assignment]:
     return [Assignment(*key, groups[key]) for key in sorted(groups)]
 
 
-async def push_all(vendor: Session, rate_card: str, lease_seconds: int, work: Sequence[Assignment]) -> list[str]:
+async def push_all(
+    vendor: Session, rate_card: str, lease_seconds: int, most_answers: int, work: Sequence[Assignment]
+) -> list[str]:
     """Makes a project and an open batch for each assignment; returns the batches' names."""
 
     async def push(assignment: Assignment) -> str:
-        project = await _create_project(vendor, rate_card, lease_seconds, assignment)
+        project = await _create_project(vendor, rate_card, lease_seconds, most_answers, assignment)
         return await _push(vendor, project, assignment)
 
     return list(await asyncio.gather(*(push(assignment) for assignment in work)))
 
 
-async def _create_project(vendor: Session, rate_card: str, lease_seconds: int, assignment: Assignment) -> str:
+async def _create_project(
+    vendor: Session, rate_card: str, lease_seconds: int, most_answers: int, assignment: Assignment
+) -> str:
     """Makes a project; waits until tasking has heard of vendor and rate card."""
     project = project_pb2.Project(
         display_name=f"{work_pb2.TaskType.Name(assignment.task_type).lower()} in {assignment.field}",
@@ -68,7 +72,7 @@ async def _create_project(vendor: Session, rate_card: str, lease_seconds: int, a
         locale="en",
         instructions="Judge as a careful member of your profession would, and say why in a sentence.",
         required_claims=[work_pb2.Claim(kind="field", value=assignment.field)],
-        redundancy=work_pb2.Redundancy(min_answers=3, max_answers=7, stop_confidence=0.95),
+        redundancy=work_pb2.Redundancy(min_answers=3, max_answers=most_answers, stop_confidence=0.95),
         rate_card=rate_card,
         tier=assignment.tier,
         expected_seconds=180,
