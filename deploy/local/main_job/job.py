@@ -100,7 +100,7 @@ async def run_main_job(
 
 
 def _most_answers(cast: Sequence[Person], work: Sequence[vendor.Assignment]) -> int:
-    """How many answers a task may get: two fewer than know its field, as one may be suspended and one never come back."""
+    """How many answers a task may get: two fewer than know its field; one may be suspended, one never come back."""
     return min(_MOST_ANSWERS, *(sum(one.field in person.fields for person in cast) - 2 for one in work))
 
 
