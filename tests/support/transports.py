@@ -95,7 +95,7 @@ class Native:
     async def _send(self, call: Call) -> Message:
         policy, metadata = call.policy, tuple(call.metadata.items())
         write, read = policy.request_class.SerializeToString, policy.response_class.FromString
-        if policy.client_streaming:
+        if len(call.requests) > 1:
             upload = self._channel.stream_unary(policy.path, write, read)
             return await upload(iter(call.requests), metadata=metadata, timeout=_SECONDS)
         send = self._channel.unary_unary(policy.path, write, read)

@@ -217,7 +217,7 @@ async def _push(buyer: Steadfast, project: str, key: str, tasks: list[Example]) 
         try:
             reply = await batches.UploadBatch(messages(), metadata=await buyer.auth(), timeout=10)
         except Exception as error:
-            if "UNAVAILABLE" not in str(error) and "DEADLINE" not in str(error):
+            if not any(lost in str(error) for lost in ("UNAVAILABLE", "DEADLINE", "Internal error from Core")):
                 raise
             return None
         return reply.batch.name
