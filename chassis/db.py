@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -121,12 +121,12 @@ class Transaction:
         """
         if self._events is None:
             raise ValueError("this database was opened without an event writer")
-        with tracing.start(traceparent) if traceparent else nullcontext():
-            self.pending.extend(self._events.row(event) for event in events)
+        header = tracing.child_header(traceparent) if traceparent else tracing.header()
+        self.pending += [self._events.row(event, header) for event in events]
 
     def publish(self, rows: Iterable[OutboxRow]) -> None:
         """Like `emit`, for rows that are made already, such as dead letters."""
-        self.pending.extend(rows)
+        self.pending += rows
 
 
 class Database:

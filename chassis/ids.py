@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from uuid_utils import compat
+import uuid_utils
+from asyncpg.pgproto import pgproto
 
 from chassis.errors import InvalidArgument
 
@@ -17,7 +18,16 @@ class InvalidName(InvalidArgument):
 
 def new_id() -> UUID:
     """A fresh UUIDv7: unique, and rising with time, so that it is kind to indexes."""
-    return compat.uuid7()
+    return pgproto.UUID(uuid_utils.uuid7().bytes)
+
+
+def read_id(text: str) -> UUID:
+    """The id in a text of any spelling with 32 to 36 characters. Raises `ValueError`.
+
+    As the driver has it: a `UUID` to whoever asks, equal to others and of their hash, but read and written by C, eight
+    times as fast. Every event has half a dozen ids.
+    """
+    return pgproto.UUID(text)
 
 
 def name(collection: str, id_: UUID) -> str:
@@ -43,7 +53,7 @@ def parse_id(value: str, field: str) -> UUID:
 def _canonical(text: str) -> UUID | None:
     """The UUID, or nothing if the text is any other spelling of it: one thing has one name."""
     try:
-        parsed = UUID(text)
+        parsed = read_id(text)
     except ValueError:
         return None
     return parsed if str(parsed) == text else None

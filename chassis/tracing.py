@@ -5,19 +5,20 @@ The context follows tasks by context variables. It is written into outbox rows, 
 
 from __future__ import annotations
 
+import random
 import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _SAMPLED = 0x01
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One piece of work in a trace: ids in lower-case hex, the parent's id if there is one."""
 
     trace_id: str
@@ -58,18 +59,28 @@ def start(traceparent: str | None = None) -> Iterator[Span]:
         _current.reset(token)
 
 
+def child_header(traceparent: str | None = None) -> str:
+    """The ``traceparent`` of a span as `start` would make it, without running in it: for what is only told of."""
+    return _child(parse(traceparent) or _current.get()).header()
+
+
 def parse(traceparent: str | None) -> Span | None:
     """The caller's span told by a ``traceparent``, or nothing if it is absent or malformed."""
     match = _TRACEPARENT.fullmatch(traceparent or "")
     if match is None:
         return None
     version, trace_id, span_id, flags, more = match.groups()
-    malformed = version == "ff" or (version == "00" and more) or int(trace_id, 16) == 0 or int(span_id, 16) == 0
+    malformed = version == "ff" or (version == "00" and more) or trace_id == _NO_TRACE or span_id == _NO_SPAN
     return None if malformed else Span(trace_id, span_id, flags=int(flags, 16))
 
 
 def _child(parent: Span | None) -> Span:
     """A span below the parent, or the first one of a new trace."""
     if parent is None:
-        return Span(secrets.token_hex(16), secrets.token_hex(8))
-    return Span(parent.trace_id, secrets.token_hex(8), parent.span_id, parent.flags)
+        return Span(secrets.token_hex(16), _new_span())
+    return Span(parent.trace_id, _new_span(), parent.span_id, parent.flags)
+
+
+def _new_span() -> str:
+    """Within its trace alone it must be unique, so chance of the cheaper kind is enough. All zeros would mean none."""
+    return f"{random.getrandbits(64) or 1:016x}"

@@ -128,4 +128,5 @@ def _copy(letter: Letter) -> OutboxRow:
         "dlq_first_failed_at": failure.first_failed_at.isoformat().replace("+00:00", "Z"),
     }
     type_ = headers.get("ce_type", "")
-    return OutboxRow(dead_letters(record.topic), printable(record.key), new_id(), type_, record.value, headers)
+    place = dead_letters(record.topic), printable(record.key)
+    return OutboxRow(*place, new_id(), type_, record.value, json.dumps(headers))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 from google.protobuf.message import Message
@@ -50,8 +50,7 @@ class Handled:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
     """A record with what it was read as: an event, nothing of interest, or a refusal."""
 
     record: Record
@@ -137,7 +136,6 @@ class Handler(Generic[C]):
             return await self._react(tx, received)
 
         with tracing.start(_common_trace(received)):
-            _log.debug("applying", events=[str(item.event.id) for item in received])
             counts = await self._database.run(Scope.service(), work)
         self._count(counts, len(refused))
 
@@ -156,9 +154,9 @@ class Handler(Generic[C]):
             fresh, parked = await inbox.admit(tx, self.consumer, facts)
         else:
             fresh = await inbox.take(tx, self.consumer, [item.event.id for item in facts])
-        aside = [item for item in facts if _key(item) in parked]
+        aside = [item for item in facts if _key(item) in parked] if parked else []
         await parking.set_aside(tx, self.consumer, aside)
-        open_ = [item for item in facts if _key(item) not in parked]
+        open_ = [item for item in facts if _key(item) not in parked] if parked else facts
         new = {item.event.id: item for item in reversed(open_) if item.event.id in fresh}
         due = latest_states(item for item in received if item.type.kind is Kind.STATE)
         due += [item for item in open_ if new.get(item.event.id) is item]

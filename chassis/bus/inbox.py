@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from chassis.bus.envelope import shared
 from chassis.bus.intake import Received
 from chassis.bus.parking import Key
 from chassis.db import Transaction
@@ -18,9 +19,11 @@ ON CONFLICT DO NOTHING RETURNING event_id
 
 # Parked keys are locked, so that none can be released between this look and what is set aside because of it; a key that
 # is just being released is waited for.
+# What all facts share comes once: unnest fills up with NULL.
 _ADMIT = """
 WITH fact AS (
-    SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[]) AS f (id, topic, key)),
+    SELECT id, key, coalesce($5, topic) AS topic
+    FROM unnest($2::uuid[], $3::text[], $4::text[]) AS f (id, key, topic)),
 parked AS MATERIALIZED (
     SELECT topic, key FROM parked_key WHERE consumer = $1 AND (topic, key) IN (SELECT topic, key FROM fact)
     ORDER BY topic, key FOR KEY SHARE),
@@ -29,7 +32,8 @@ taken AS (
     SELECT $1, id FROM fact f WHERE NOT EXISTS (SELECT FROM parked p WHERE p.topic = f.topic AND p.key = f.key)
     ORDER BY id
     ON CONFLICT DO NOTHING RETURNING event_id)
-SELECT event_id, NULL AS topic, NULL AS key FROM taken UNION ALL SELECT NULL, topic, key FROM parked
+SELECT id, NULL AS topic, NULL AS key FROM fact WHERE NOT EXISTS (SELECT FROM taken WHERE event_id = id)
+UNION ALL SELECT NULL, topic, key FROM parked
 """
 
 _FORGET = "DELETE FROM inbox WHERE consumer = $1 AND event_id = $2"
@@ -44,9 +48,11 @@ async def admit(tx: Transaction, consumer: str, facts: Sequence[Received]) -> tu
     """Like `take`, for all facts but those of parked keys, which are returned too; they stay so until the commit."""
     if not facts:
         return set(), set()
-    ids, topics = [fact.event.id for fact in facts], [fact.record.topic for fact in facts]
-    rows = await tx.fetch(_ADMIT, consumer, ids, topics, [fact.event.key for fact in facts])
-    return {r["event_id"] for r in rows if r["event_id"]}, {(r["topic"], r["key"]) for r in rows if not r["event_id"]}
+    ids, keys = [fact.event.id for fact in facts], [fact.event.key for fact in facts]
+    topic, topics = shared([fact.record.topic for fact in facts])
+    left_out = await tx.fetch(_ADMIT, consumer, ids, keys, topics, topic)
+    taken = set(ids).difference(row["id"] for row in left_out)
+    return taken, {(row["topic"], row["key"]) for row in left_out if row["id"] is None}
 
 
 async def forget(tx: Transaction, consumer: str, event_id: UUID) -> None:

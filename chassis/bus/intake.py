@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from google.protobuf.message import DecodeError, Message
@@ -12,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from chassis.bus.envelope import Event, source_of
 from chassis.contract.events import EventType, Kind
 from chassis.errors import FailedPrecondition
+from chassis.ids import read_id
 
 RawHeaders = Sequence[tuple[str, bytes | None]]
 
@@ -40,7 +42,8 @@ class Undecodable(Refused):
     reason = "UNDECODABLE"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one: see `Event`.
+@dataclass(slots=True)
 class Record:
     """A Kafka record; `topic` is without a prefix."""
 
@@ -56,8 +59,7 @@ class Record:
         return uuid5(NAMESPACE_OID, f"{self.topic}/{self.partition}/{self.offset}")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """A record with its event."""
 
     record: Record
@@ -70,9 +72,10 @@ class Intake:
 
     def __init__(self, types: Mapping[str, EventType], reacts_to: set[str]) -> None:
         """Takes the event catalogue, and the full names of the event types that have a reaction."""
-        self._types = types
-        self._reacts_to = reacts_to
-        self._sources = {type_.topic: source_of(type_.owner) for type_ in types.values()}
+        # By what stands on the wire, which is bytes.
+        self._types = {name.encode(): type_ for name, type_ in types.items()}
+        self._of_no_interest = self._types.keys() - {name.encode() for name in reacts_to}
+        self._sources = {type_.topic: source_of(type_.owner).encode() for type_ in types.values()}
 
     def read(self, record: Record) -> Received | None:
         """The event, or nothing if the service has no reaction to its type, which costs no decoding.
@@ -80,15 +83,15 @@ class Intake:
         Raises `UnknownType`, `SourceNotOwner` or `Undecodable`.
         """
         headers = dict(record.headers)
-        name = (headers.get("ce_type") or b"").decode(errors="replace")
-        if name in self._types and name not in self._reacts_to:
+        name = headers.get("ce_type") or b""
+        if name in self._of_no_interest:
             return None
-        if (headers.get("ce_source") or b"").decode(errors="replace") != self._sources.get(record.topic):
+        if (headers.get("ce_source") or b"") != self._sources.get(record.topic):
             raise SourceNotOwner
         if not name:
             raise Undecodable("The header ce_type is missing.")
         if (type_ := self._types.get(name)) is None:
-            raise UnknownType(type=name)
+            raise UnknownType(type=name.decode(errors="replace"))
         if type_.topic != record.topic:
             raise SourceNotOwner
         if record.value is None and type_.kind is Kind.STATE:
@@ -103,11 +106,11 @@ def _event(record: Record, type_: EventType, headers: Mapping[str, bytes | None]
     if not key or key.encode() != record.key:
         raise Undecodable(f"The record's key is not the event's {type_.key_field}.")
     try:
-        event_id, time = UUID(_text(headers, "ce_id")), datetime.fromisoformat(_text(headers, "ce_time"))
+        event_id, time = read_id(_text(headers, "ce_id")), datetime.fromisoformat(_text(headers, "ce_time"))
     except ValueError as error:
         raise Undecodable("ce_id or ce_time is malformed.") from error
     trace = headers.get("traceparent")
-    return Event(event_id, message, key, time, _text(headers, "ce_source"), trace.decode() if trace else "")
+    return Event(event_id, message, key, time, source_of(type_.owner), trace.decode() if trace else "")
 
 
 def _message(value: bytes, type_: EventType) -> Message:

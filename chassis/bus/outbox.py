@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from google.protobuf.message import Message
 
-from chassis.bus.envelope import Headers, event_headers, lane_of, type_headers
+from chassis.bus.envelope import HeaderWriter, lane_of, shared
 from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
 
@@ -23,11 +21,13 @@ if TYPE_CHECKING:
 # ever must never reach the outbox: it would hold up its lane.
 MAX_PAYLOAD = 900_000
 
+# The driver looks at every element of an array, so what all rows share comes once: unnest fills up with NULL. Lanes,
+# which are less than 256, are the bytes of a string.
 _INSERT = """
 INSERT INTO outbox (lane, topic, key, event_id, type, payload, headers)
-SELECT lane, topic, key, event_id, type, payload, headers
-FROM unnest($1::smallint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::jsonb[])
-     WITH ORDINALITY AS e (lane, topic, key, event_id, type, payload, headers, place)
+SELECT get_byte($1, place::int - 1), coalesce($8, topic), key, event_id, coalesce($9, type), payload, headers
+FROM unnest($2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::jsonb[])
+     WITH ORDINALITY AS e (topic, key, event_id, type, payload, headers, place)
 ORDER BY place
 """
 
@@ -38,16 +38,15 @@ class EventTooLarge(FailedPrecondition):
     reason = "EVENT_TOO_LARGE"
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """An event that waits to be published; without a payload it is a tombstone."""
+class OutboxRow(NamedTuple):
+    """An event that waits to be published; without a payload a tombstone. `headers` is a JSON object of strings."""
 
     topic: str
     key: str
     event_id: UUID
     type: str
     payload: bytes | None
-    headers: Headers = field(repr=False)
+    headers: str
 
 
 class EventWriter:
@@ -56,12 +55,12 @@ class EventWriter:
     def __init__(self, service: str, types: Mapping[str, EventType]) -> None:
         """Takes the service's name and the catalogue by full message name."""
         self._types = {name: type_ for name, type_ in types.items() if type_.owner == service}
-        self._headers = {name: type_headers(name, service) for name in self._types}
+        self._headers = {name: HeaderWriter(name, service) for name in self._types}
         self._service = service
 
-    def row(self, event: Message) -> OutboxRow:
-        """The row of an event. Raises `EventTooLarge`, and `ValueError` for what only a bug can bring: a message that
-        is no event of this service, or one without its key.
+    def row(self, event: Message, traceparent: str | None = None) -> OutboxRow:
+        """The row of an event, written now, in a trace. Raises `EventTooLarge`, and `ValueError` for what only a bug
+        can bring: a message that is no event of this service, or one without its key.
         """
         full_name = event.DESCRIPTOR.full_name
         if (type_ := self._types.get(full_name)) is None:
@@ -72,7 +71,7 @@ class EventWriter:
         if len(payload) > MAX_PAYLOAD:
             raise EventTooLarge(type=full_name, key=key)
         event_id = new_id()
-        headers = event_headers(self._headers[full_name], event_id, key)
+        headers = self._headers[full_name].write(event_id, key, traceparent)
         return OutboxRow(type_.topic, key, event_id, full_name, payload, headers)
 
 
@@ -81,13 +80,8 @@ async def write(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, row
 
     Call it after the aggregate's row is locked: only then is the order of ids the order of commits for its key.
     """
-    await conn.execute(
-        _INSERT,
-        [lane_of(row.key) for row in rows],
-        [row.topic for row in rows],
-        [row.key for row in rows],
-        [row.event_id for row in rows],
-        [row.type for row in rows],
-        [row.payload for row in rows],
-        [json.dumps(row.headers) for row in rows],
-    )
+    topics, keys, ids, types, payloads, headers = zip(*rows, strict=True)
+    topic, each_topic = shared(topics)
+    type_, each_type = shared(types)
+    lanes = bytes(map(lane_of, keys))
+    await conn.execute(_INSERT, lanes, each_topic, keys, ids, each_type, payloads, headers, topic, type_)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 from datetime import timedelta
 from typing import Any
@@ -24,7 +23,7 @@ from preceptor.work.v1 import work_pb2 as work
 
 from chassis import db
 from chassis.bus import outbox
-from chassis.bus.envelope import event_headers, type_headers
+from chassis.bus.envelope import HeaderWriter
 from chassis.rpc import idempotency
 from services.tasking.usecases import claim_task, slots, submit_answer
 
@@ -43,7 +42,7 @@ class Handlers:
     def __init__(self, pool: Connection) -> None:
         self._pool = pool
         key = str(ids.uuid7())
-        self._headers = json.dumps(event_headers(type_headers(_EVENT, "tasking"), ids.uuid7(), key))
+        self._headers = HeaderWriter(_EVENT, "tasking").write(ids.uuid7(), key, None)
 
     async def claim(self, request: work_pb2.ClaimTaskRequest, context: Context) -> work_pb2.ClaimTaskResponse:
         """ClaimTask."""
@@ -74,7 +73,7 @@ class Handlers:
             await conn.execute(submit_answer._WRITE, *written)
             response = work_pb2.SubmitAnswerResponse(answer=f"answers/{answer_id}")
             await conn.execute(idempotency._REMEMBER, *key, response.SerializeToString())
-            event = ([1], ["t"], [str(slot_id)], [answer_id], [_EVENT], [content * 3], [self._headers])
+            event = (b"\1", (), [str(slot_id)], [answer_id], (), [content * 3], [self._headers], "t", _EVENT)
             await conn.execute(outbox._INSERT, *event)
             await conn.execute("COMMIT")
         return response

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -64,7 +63,7 @@ async def _publish(rig: Rig, events: int) -> str:
     """Fills the topic; gives its whole name."""
     publisher = KafkaPublisher(producer_settings(rig.backends.kafka_bootstrap), rig.prefix)
     made = [writer("tasking").row(event) for event in answers_submitted(events)]
-    rows = [Waiting(0, 0, row.topic, row.key, row.payload, json.dumps(row.headers)) for row in made]
+    rows = [Waiting(0, 0, row.topic, row.key, row.payload, row.headers) for row in made]
     for start in range(0, events, _BATCH):
         assert not await publisher.publish(rows[start : start + _BATCH])
     await publisher.close()

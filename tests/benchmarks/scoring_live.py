@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Sequence
@@ -92,7 +93,14 @@ def _records(number: int) -> list[Record]:
                 events.append(_event(task, project, batch, vendor, people[turn], says))
     rows = [writer("tasking").row(event) for event in events[:number]]
     return [
-        Record(row.topic, 0, place, row.key.encode(), row.payload, [(k, v.encode()) for k, v in row.headers.items()])
+        Record(
+            row.topic,
+            0,
+            place,
+            row.key.encode(),
+            row.payload,
+            [(k, v.encode()) for k, v in json.loads(row.headers).items()],
+        )
         for place, row in enumerate(rows)
     ]
 

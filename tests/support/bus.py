@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from confluent_kafka._types import HeadersType
 from confluent_kafka.admin import AdminClient
 from google.protobuf.message import Message
 
+from chassis import tracing
 from chassis.bus import topics
 from chassis.bus.consumer import Consumer, consumer_settings
-from chassis.bus.envelope import event_headers, type_headers
+from chassis.bus.envelope import HeaderWriter
 from chassis.bus.handler import Handler
 from chassis.bus.intake import RawHeaders, Record
 from chassis.bus.publisher import KafkaPublisher, producer_settings
@@ -103,7 +105,7 @@ def record(event: Message, *, offset: int = 0, event_id: UUID | None = None, **h
     """The record of an event as its owner writes it; `headers` replace some of its headers, `None` leaves one out."""
     type_ = event_type(event)
     key = getattr(event, type_.key_field)
-    right = event_headers(type_headers(type_.name, type_.owner), event_id or new_id(), key)
+    right = json.loads(HeaderWriter(type_.name, type_.owner).write(event_id or new_id(), key, tracing.header()))
     wrong: Mapping[str, str | None] = {**right, **headers}
     pairs = [(name, value.encode()) for name, value in wrong.items() if value is not None]
     return Record(type_.topic, 0, offset, key.encode(), event.SerializeToString(), pairs)

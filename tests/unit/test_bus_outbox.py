@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from zlib import crc32
 
 import pytest
@@ -24,14 +26,23 @@ WRITER = EventWriter("tasking", catalogue())
 def test_topic_key_and_type_come_from_the_contract() -> None:
     row = WRITER.row(completed("b1"))
     assert (row.topic, row.key, row.type) == ("tasking.batch.v1", "b1", "preceptor.tasking.v1.BatchCompleted")
-    assert row.headers["ce_subject"] == "b1"
-    assert row.headers["ce_id"] == str(row.event_id)
-    assert "traceparent" not in row.headers
+    headers = json.loads(row.headers)
+    assert headers["ce_subject"] == "b1"
+    assert headers["ce_id"] == str(row.event_id)
+    assert "traceparent" not in headers
 
 
-def test_the_running_trace_travels_along() -> None:
+def test_the_trace_travels_along() -> None:
     with tracing.start() as span:
-        assert WRITER.row(completed("b1")).headers["traceparent"] == span.header()
+        assert json.loads(WRITER.row(completed("b1"), span.header()).headers)["traceparent"] == span.header()
+
+
+@given(st.text(min_size=1))
+def test_headers_are_an_object_of_strings_whatever_the_key_is(key: str) -> None:
+    headers = json.loads(WRITER.row(completed(key)).headers)
+    assert headers["ce_subject"] == key
+    assert datetime.fromisoformat(headers["ce_time"]).tzinfo == UTC
+    assert all(isinstance(value, str) for value in headers.values())
 
 
 @pytest.mark.parametrize("event", [identity.VendorChanged(vendor_id="v1"), tasking.Decision(), completed("")])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from uuid import UUID
 
-from chassis.bus.envelope import event_headers, type_headers
+from chassis.bus.envelope import HeaderWriter
 from chassis.bus.intake import Record
 from chassis.bus.topics import dead_letters
 from chassis.contract.events import Kind, catalogue
@@ -43,7 +44,7 @@ def broken(type_name: str, key: str) -> tuple[Poison, Record]:
     type_ = catalogue()[type_name]
     consumers = frozenset(service for service, names in REACTIONS.items() if type_name in names)
     poison = Poison(new_id(), type_.topic, key, consumers)
-    headers = event_headers(type_headers(type_name, type_.owner), poison.id, key)
+    headers = json.loads(HeaderWriter(type_name, type_.owner).write(poison.id, key, None))
     pairs = [(name, value.encode()) for name, value in headers.items()]
     return poison, Record(type_.topic, 0, 0, key.encode(), BROKEN, pairs)
 
