@@ -30,6 +30,11 @@ def read_id(text: str) -> UUID:
     return pgproto.UUID(text)
 
 
+def id_of(raw: bytes) -> UUID:
+    """The id of these 16 bytes."""
+    return pgproto.UUID(raw)
+
+
 def name(collection: str, id_: UUID) -> str:
     """The resource name of a member of a flat collection, like ``batches/0192...``."""
     return f"{collection}/{id_}"

@@ -38,7 +38,8 @@ _WAITING = "SELECT count(*) FROM outbox"
 # When the row of each answer was committed, in seconds since 1970. A decision is the last change of an answer.
 _COMMITTED_AT = {
     "scoring": """
-SELECT answer_id AS answer, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at FROM vote
+SELECT v.answer_id AS answer, extract(epoch FROM pg_xact_commit_timestamp(t.xmin))::float8 AS at
+FROM vote v JOIN task_state t USING (task_id)
 """,
     "tasking": """
 SELECT answer_id AS answer, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at FROM answer

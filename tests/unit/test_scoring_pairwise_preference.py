@@ -57,7 +57,7 @@ def test_the_preferred_side_is_the_most_probable_and_draws_go_by_strength(prefer
 
 def test_a_draw_with_a_tie_that_leans_elsewhere_is_a_tie() -> None:
     # A and TIE lead alike; the vote for B of a rater who weighs little makes the mean lean to B, which does not lead.
-    cast = [Ballot((p > 0) - (p < 0) + 1, p, 1.0) for p in (-1, 0, 3)]
+    cast = [Ballot((p > 0) - (p < 0) + 1, p) for p in (-1, 0, 3)]
     assert AGGREGATOR.at_a_draw(ASKED, [A, TIE], cast) == TIE
 
 

@@ -1,7 +1,6 @@
 """When to stop asking, why, and what follows."""
 
 from math import exp
-from uuid import UUID
 
 import pytest
 from preceptor.scoring.v1 import events_pb2
@@ -34,7 +33,7 @@ def finding(
 ) -> Finding:
     """A question of three labels whose first is so sure; the others are alike."""
     rest = (1 - confidence) / 2
-    ballots = {UUID(int=n): Ballot(0, 0, 1.0) for n in range(votes)}
+    ballots = [Ballot(0, 0)] * votes
     return Finding(Consensus(0, (confidence, rest, rest), worth, unanimous), ballots, abstained)
 
 
@@ -154,13 +153,13 @@ def test_a_vote_that_could_not_assess_is_wanted_again_until_the_greatest_number(
     rule = Redundancy(2, 4, 0.9)
     short = finding(0.95, 1, unanimous=True, abstained=1)
     assert outcome([finding(0.95), short], 2, 2, rule, closed=False) == (MORE, Reason.NONE, 3)
-    nobody = Finding(None, {}, 3)
+    nobody = Finding(None, (), 3)
     assert outcome([finding(0.95, 3), nobody], 3, 3, rule, closed=False) == (MORE, Reason.NONE, 4)
     late = finding(0.7, 2, unanimous=True, abstained=2)
     assert outcome([finding(0.95, 4), late], 4, 4, rule, closed=False) == (RESOLVED, Reason.ALL_IN, 4)
 
 
-@pytest.mark.parametrize("asked", [Finding(None, {}, 4), finding(0.7, 1, unanimous=True, abstained=3)])
+@pytest.mark.parametrize("asked", [Finding(None, (), 4), finding(0.7, 1, unanimous=True, abstained=3)])
 def test_what_too_few_could_assess_stays_open_in_the_end(asked: Finding) -> None:
     follows = outcome([finding(0.95, 4), asked], 4, 4, Redundancy(2, 4, 0.9), closed=False)
     assert follows[:2] == (UNRESOLVED, Reason.ALL_IN)

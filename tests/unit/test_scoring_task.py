@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
-from uuid import UUID
+from typing import NamedTuple
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from preceptor.work.v1.pairwise_preference_pb2 import PairwisePreferencePayload
-from preceptor.work.v1.work_pb2 import Payload, Question
+from preceptor.work.v1.work_pb2 import Question
 
-from chassis.contract.answers import questions_of
+from services.scoring.aggregation import items
 from services.scoring.aggregation.pairwise_preference import AGGREGATOR
+from services.scoring.aggregation.sheet import standing_votes
 from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.stopping import Redundancy, Verdict
-from services.scoring.domain.votes import Vote, standing
-from services.scoring.usecases import score_tasks, tasks
+from services.scoring.domain.votes import Vote
 from tests.support import findings
 
 RULE = Redundancy(2, 5, 0.9)
@@ -31,16 +31,37 @@ def scored(votes: Sequence[Vote], *, closed: bool = False) -> Scoring:
     return findings.scored(AGGREGATOR, [Question(id="preference")], votes, RULE, closed=closed)
 
 
-def task(redundancy: Redundancy = RULE) -> tasks.Task:
-    """A task as its first answer tells of it."""
-    questions = questions_of(Payload(pairwise_preference=PairwisePreferencePayload()))
-    ids = [UUID(int=n) for n in range(4)]
-    return tasks.Task(ids[0], ids[1], ids[2], ids[3], 1, 1, redundancy, questions.SerializeToString())
+def standing(votes: Sequence[Vote]) -> list[Vote]:
+    """Those that stand, by a rule of its own: nobody has a later answer, or one as late with a greater id."""
+    order = [(vote.submitted_at, vote.answer_id) for vote in votes]
+    last = {vote.expert_id: max(at for at, other in zip(order, votes, strict=True) if other.expert_id == vote.expert_id)
+            for vote in votes}  # fmt: skip
+    return [vote for at, vote in zip(order, votes, strict=True) if last[vote.expert_id] == at]
 
 
-def known(votes: Sequence[Vote]) -> list[Vote]:
-    """The votes as they are read when more come."""
-    return [each._replace(known=True) for each in votes]
+def kept_standing(votes: Sequence[Vote]) -> list[Vote]:
+    """Those that stand of what is kept of a task with these."""
+    [kept] = findings.sheet_of(votes, 1).pack()
+    return standing_votes(kept, 1)
+
+
+class Told(NamedTuple):
+    """What the engine is told of a question: ids of the answers that are new and old votes of it, and those gone."""
+
+    counted: set[int]
+    fresh: set[int]
+    gone: set[int]
+    abstained: int
+
+
+def told(known: Sequence[Vote], new: Sequence[Vote]) -> Told:
+    """What the engine is told of a task of which these votes were known when more came."""
+    sheet = findings.sheet_of(new, 1, known=known)
+    [part] = items.parts(sheet, sheet.standing(), np.zeros(1, dtype=np.int64))
+    votes = part.votes(part.experts)
+    ids = [int.from_bytes(sheet.answers["answer"][sheet.answer[vote]].tobytes()) for vote in part.cast]
+    gone = {int.from_bytes(sheet.answers["answer"][sheet.answer[vote]].tobytes()) for vote in part.gone}
+    return Told(set(ids[: votes.counted[0]]), set(ids[votes.counted[0] :]), gone, int(part.abstained[0]))
 
 
 def test_a_resolved_task_accepts_every_answer_in_full() -> None:
@@ -60,7 +81,7 @@ def test_while_more_are_wanted_nothing_is_judged() -> None:
 
 def test_whoever_answers_again_replaces_their_vote_and_is_paid_for_both() -> None:
     scoring = scored([vote(1, -1), vote(2, -1), vote(3, 1, expert=1)], closed=True)
-    assert set(scoring.findings[0].ballots) == {UUID(int=2), UUID(int=3)}
+    assert [ballot.label for ballot in scoring.findings[0].ballots] == [0, 2]
     assert (scoring.findings[0].votes, scoring.seen, len(scoring.judgements)) == (2, 3, 3)
 
 
@@ -68,8 +89,8 @@ def test_of_an_experts_answers_the_latest_stands_and_of_two_at_once_the_one_with
     first, later, same = vote(1, -1, expert=1), vote(2, 1, expert=1), vote(3, 0, expert=1)
     same = same._replace(submitted_at=later.submitted_at)
     for order in permutations([first, later, same]):
-        assert standing(order) == [same]
-    assert standing([later, first]) == [later]
+        assert kept_standing(order) == [same]
+    assert kept_standing([later, first]) == [later]
 
 
 def test_votes_in_any_order_are_the_same_task() -> None:
@@ -78,23 +99,21 @@ def test_votes_in_any_order_are_the_same_task() -> None:
 
 
 def test_the_engine_is_told_what_is_new_and_what_has_been_replaced() -> None:
-    first = known([vote(1, -1), vote(2, 1)])
-    again, new = vote(3, 0, expert=1), vote(4, 1)
-    [item] = score_tasks.ask(task(), [*first, again, new]).items
-    assert (list(item.votes), item.counted, list(item.gone)) == ([first[1], again, new], 1, [first[0]])
-    assert item.remaining == 2
+    first = [vote(1, -1), vote(2, 1)]
+    assert told(first, [vote(3, 0, expert=1), vote(4, 1)]) == Told({2}, {3, 4}, {1}, 0)
+
+
+def test_an_answer_that_is_there_already_is_not_taken_again() -> None:
+    first = [vote(1, -1), vote(2, 1)]
+    assert told(first, [*first, vote(3, 1), vote(3, 1)]) == Told({1, 2}, {3}, set(), 0)
 
 
 def test_an_answer_that_comes_late_and_is_older_than_the_one_that_stands_takes_nothing_from_it() -> None:
-    stands = known([vote(3, -1, expert=1)])
-    [item] = score_tasks.ask(task(), [*stands, vote(1, 1, expert=1)]).items
-    assert (list(item.votes), item.counted, list(item.gone)) == (stands, 1, [])
+    assert told([vote(3, -1, expert=1)], [vote(1, 1, expert=1)]) == Told({3}, set(), set(), 0)
 
 
 def test_who_says_instead_that_it_cannot_be_assessed_takes_the_vote_back() -> None:
-    first = known([vote(1, -1)])
-    [item] = score_tasks.ask(task(), [*first, vote(2, None, expert=1)]).items
-    assert (list(item.votes), item.counted, list(item.gone), item.abstained) == ([], 0, first, 1)
+    assert told([vote(1, -1)], [vote(2, None, expert=1)]) == Told(set(), set(), {1}, 1)
 
 
 @given(CAST, st.integers(0, 8))
@@ -102,13 +121,15 @@ def test_what_the_engine_counts_after_votes_in_pieces_is_what_stands(
     drawn: list[tuple[int | None, int]], cut: int
 ) -> None:
     votes = [vote(n, preference, expert=expert) for n, (preference, expert) in enumerate(drawn)]
-    [before] = score_tasks.ask(task(), votes[:cut]).items
-    [item] = score_tasks.ask(task(), [*known(votes[:cut]), *votes[cut:]]).items
-    counted = [each.key for each in before.votes if each.key not in {gone.key for gone in item.gone}]
-    assert sorted(counted) == sorted(each.key for each in item.votes[: item.counted])
-    assert sorted(each.key for each in item.votes) == sorted(
-        each.key for each in standing(votes) if each.label is not None
-    )
+    before, after = told([], votes[:cut]), told(votes[:cut], votes[cut:])
+    assert after.counted == before.fresh - after.gone
+    assert after.counted | after.fresh == {v.answer_id.int for v in standing(votes) if v.label is not None}
+
+
+@given(CAST)
+def test_what_is_kept_of_answers_is_read_as_it_was_written(drawn: list[tuple[int | None, int]]) -> None:
+    votes = [vote(n, preference, expert=expert) for n, (preference, expert) in enumerate(drawn)]
+    assert kept_standing(votes) == standing(votes)
 
 
 def test_the_result_is_as_sure_as_the_question_that_is_least_sure() -> None:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from services.scoring.aggregation.crowd import Floats
 from services.scoring.domain.consensus import Consensus
-from services.scoring.domain.votes import Ballot
 
 FURTHER = 0.75
 """How often one more rater, of whom nothing is known, names the right label."""
 _LEVEL = 1e-4
 """Labels whose probabilities differ by less are level: that is rounding, or no more than it."""
 
-AtADraw = Callable[[Sequence[int], Sequence[Ballot]], int]
-"""Which of the labels that lead together is told; given are the ballots, at least one."""
+AtADraw = Callable[[int, Sequence[int]], int]
+"""Which of the labels that lead together is told of a question, by its number; it has at least one vote."""
 
 
-def consensus(
-    ballots: Sequence[Ballot], probabilities: Sequence[float], at_a_draw: AtADraw, worth: float = 1.0
-) -> Consensus:
-    """The consensus of at least one ballot on the most probable label."""
-    leading = leaders(probabilities)
-    label = leading[0] if len(leading) == 1 else at_a_draw(leading, ballots)
-    unanimous = len({ballot.label for ballot in ballots}) == 1
-    return Consensus(label, tuple(probabilities), worth, unanimous)
+def consensus(posterior: Floats, votes: Floats, worth: Floats, at_a_draw: AtADraw) -> list[Consensus]:
+    """The consensus of each question on the most probable label.
 
-
-def leaders(probabilities: Sequence[float]) -> list[int]:
-    """The most probable labels: more than one at a draw."""
-    top = max(probabilities)
-    return [label for label, probability in enumerate(probabilities) if probability >= top - _LEVEL]
+    Of each are given the calibrated posterior and the votes for each label, shape (questions, labels), and the worth
+    of one more answer.
+    """
+    leading = posterior >= posterior.max(axis=1, keepdims=True) - _LEVEL
+    label = leading.argmax(axis=1)
+    for question in np.flatnonzero((leading.sum(axis=1) > 1) & votes.any(axis=1)).tolist():
+        label[question] = at_a_draw(question, np.flatnonzero(leading[question]).tolist())
+    unanimous = np.count_nonzero(votes, axis=1) == 1
+    rows = map(tuple, posterior.tolist())
+    return list(map(Consensus, label.tolist(), rows, worth.tolist(), unanimous.tolist()))
 
 
 def of_a_further_rater(probabilities: Sequence[float]) -> tuple[float, ...]:

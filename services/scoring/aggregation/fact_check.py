@@ -66,7 +66,7 @@ def _claim(question: Question, found: Finding) -> ClaimResult:
     if found.consensus is not None:
         told.verdict = _VERDICTS[found.consensus.label]
         if found.consensus.label == CONTRADICTED:
-            told.severity = _severity(found.ballots.values())
+            told.severity = _severity(found.ballots)
     return told
 
 

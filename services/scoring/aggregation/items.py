@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,122 +16,126 @@ from services.scoring.aggregation.aggregator import Aggregator
 from services.scoring.aggregation.confusion import crowd_rows
 from services.scoring.aggregation.crowd import Floats, Ints
 from services.scoring.aggregation.pool import Gone, Pool, Votes
+from services.scoring.aggregation.sheet import Flags, Sheet
 from services.scoring.domain.consensus import Finding
-from services.scoring.domain.votes import Ballot, Vote
+from services.scoring.domain.votes import Ballot
 
 
 class Item(NamedTuple):
-    """A question of a task, with the votes that name a label of it."""
+    """A question of a task."""
 
     question: Question
     aggregator: Aggregator
     remaining: int
     """How many answers may still come."""
-    votes: Sequence[Vote]
-    """Those that stand; first those that the pool counts."""
-    counted: int
-    gone: Sequence[Vote]
-    """Those that the pool counts and that do not stand any more."""
-    abstained: int
-    """How many stand that could not assess the question."""
 
 
-def items(
-    questions: Sequence[Question],
-    aggregator: Aggregator,
-    remaining: int,
-    stand: Sequence[Vote],
-    replaced: Sequence[Vote],
-) -> list[Item]:
-    """The items of a task, from its votes that stand, and those that stood when it was scored last and do no more."""
-    known: list[list[Vote]] = [[] for _ in questions]
-    fresh: list[list[Vote]] = [[] for _ in questions]
-    gone: list[list[Vote]] = [[] for _ in questions]
-    abstained = [0] * len(questions)
-    for vote in stand:
-        if vote.label is None:
-            abstained[vote.question] += 1
-        else:
-            (known if vote.known else fresh)[vote.question].append(vote)
-    for vote in replaced:
-        if vote.label is not None:
-            gone[vote.question].append(vote)
-    return [
-        Item(question, aggregator, remaining, known[n] + fresh[n], len(known[n]), gone[n], abstained[n])
-        for n, question in enumerate(questions)
-    ]
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The items of a sheet that one pool has, and its votes on them."""
+
+    sheet: Sheet
+    items: Ints
+    """The numbers of the items, rising."""
+    item: Ints
+    """Of all votes of the sheet, the place of its item among these; -1: it is another pool's."""
+    cast: Ints
+    """The votes that stand and name a label, by item; first those that the pool counts."""
+    gone: Ints
+    """The votes that the pool counts and that do not stand any more."""
+    abstained: Ints
+    """How many answers to each item stand that could not assess it."""
+
+    @property
+    def experts(self) -> Ints:
+        """Everybody whose votes a step of these items touches, by number."""
+        return np.unique(self.sheet.expert[self.sheet.answer[np.concatenate((self.cast, self.gone))]])
+
+    def heard(self, muted: Ints) -> Part:
+        """Without the votes of these experts, which the pool has never counted."""
+        cast, gone = (votes[~np.isin(self._expert(votes), muted)] for votes in (self.cast, self.gone))
+        return replace(self, cast=cast, gone=gone)
+
+    def votes(self, experts: Ints) -> Votes:
+        """What stands, for a pool whose raters are these experts and whose items these, in their order."""
+        sizes, known = (
+            np.bincount(self.item[votes], minlength=len(self.items))
+            for votes in (self.cast, self.cast[self.sheet.known[self.sheet.answer[self.cast]]])
+        )
+        starts = np.concatenate(([0], np.cumsum(sizes)))
+        worker = np.searchsorted(experts, self._expert(self.cast)).astype(np.int32)
+        label = self.sheet.stated["label"][self.cast].astype(np.int32)
+        return Votes(np.arange(len(self.items)), starts, known, worker, label)
+
+    def withdrawn(self, experts: Ints) -> Gone:
+        """What has gone, in the same numbers."""
+        label = self.sheet.stated["label"][self.gone].astype(np.int64)
+        return Gone(self.item[self.gone], np.searchsorted(experts, self._expert(self.gone)), label)
+
+    def _expert(self, votes: Ints) -> Ints:
+        return self.sheet.expert[self.sheet.answer[votes]]
 
 
-def heard(one: Item, muted: Collection[UUID]) -> Item:
-    """The item without the votes of these raters, which the pool has never counted."""
-    if not any(vote.expert_id in muted for vote in (*one.votes, *one.gone)):
-        return one
-    votes = [vote for vote in one.votes if vote.expert_id not in muted]
-    counted = sum(vote.known for vote in votes)
-    return one._replace(votes=votes, counted=counted, gone=[vote for vote in one.gone if vote.expert_id not in muted])
+def parts(sheet: Sheet, stand: Flags, pools: Ints) -> list[Part]:
+    """The parts of a sheet by pool: `pools` is the number of each item's, from 0; `stand` tells which answers do."""
+    label, item, known = sheet.stated["label"], sheet.item, sheet.known[sheet.answer]
+    standing = stand[sheet.answer]
+    cast = np.flatnonzero(standing & (label >= 0))
+    cast = cast[np.lexsort((~known[cast], item[cast]))]
+    gone = np.flatnonzero(_stood(sheet)[sheet.answer] & ~standing & (label >= 0))
+    abstained = np.bincount(item[standing & (label < 0)], minlength=len(pools))
+    found = []
+    for pool in range(int(pools.max(initial=-1)) + 1):
+        items = np.flatnonzero(pools == pool)
+        place = np.full(len(pools), -1)
+        place[items] = np.arange(len(items))
+        own = place[item]
+        found.append(Part(sheet, items, own, cast[own[cast] >= 0], gone[own[gone] >= 0], abstained[items]))
+    return found
 
 
-def raters(some: Sequence[Item]) -> list[UUID]:
-    """Everybody whose votes a step of these items touches."""
-    return list(dict.fromkeys(vote.expert_id for each in some for vote in (*each.votes, *each.gone)))
+def _stood(sheet: Sheet) -> Flags:
+    """Which answers stood when their tasks were scored last."""
+    return sheet.standing(sheet.known) & sheet.known
 
 
-def step(pool: Pool, some: Sequence[Item], experts: Sequence[UUID]) -> list[Finding]:
-    """One step of the pool, whose raters are these experts and whose items these, in their order."""
-    number = {expert: place for place, expert in enumerate(experts)}
-    votes = votes_of(some, number)
+def step(pool: Pool, part: Part, some: Sequence[Item], experts: Ints) -> tuple[list[Finding], NDArray[np.float32]]:
+    """One step of the pool, whose raters are these experts: what is found of each item, and the weight of each vote
+    that is cast, in nats.
+    """
+    votes = part.votes(experts)
     weight = pool.coin.weights(pool.classes, pool.config)
-    pool.step(votes, _gone(some, number))
-    return findings(pool, some, votes, weight)
+    pool.step(votes, part.withdrawn(experts))
+    return _findings(pool, part, some, votes), weight[votes.worker]
 
 
-def look(pool: Pool, some: Sequence[Item], experts: Sequence[UUID]) -> list[Finding]:
-    """What is found of items by what the pool holds of them; all their votes are counted."""
-    votes = votes_of(some, {expert: place for place, expert in enumerate(experts)})
-    return findings(pool, some, votes, pool.coin.weights(pool.classes, pool.config))
+def look(pool: Pool, part: Part, some: Sequence[Item], experts: Ints) -> tuple[list[Finding], NDArray[np.float32]]:
+    """The same by what the pool holds of the items, without a step; all their votes are counted."""
+    votes = part.votes(experts)
+    return _findings(pool, part, some, votes), pool.coin.weights(pool.classes, pool.config)[votes.worker]
 
 
-def findings(pool: Pool, some: Sequence[Item], votes: Votes, weight: NDArray[np.float32]) -> list[Finding]:
-    """What is found of each item; `weight` is the evidence of each rater's vote by the one coin, in nats."""
-    sizes = np.diff(votes.starts)
-    counts = np.zeros((len(some), pool.classes))
-    np.add.at(counts, (np.repeat(np.arange(len(some)), sizes), votes.label), 1.0)
+def _findings(pool: Pool, part: Part, some: Sequence[Item], votes: Votes) -> list[Finding]:
+    cells = np.bincount(part.item[part.cast] * pool.classes + votes.label, minlength=len(some) * pool.classes)
+    counts = cells.reshape(len(some), pool.classes).astype(np.float64)
     members = pool.members(votes.item, counts)
-    posterior = mixture.calibrated(members, None, pool.config).tolist()
-    worth = _worth(pool, members, some).tolist()
-    weights = iter(weight[votes.worker].tolist())
-    return [_finding(each, row, value, weights) for each, row, value in zip(some, posterior, worth, strict=True)]
+    ballots = list(map(Ballot, votes.label.tolist(), part.sheet.stated["strength"][part.cast].tolist()))
+    cast = [ballots[a:b] for a, b in pairwise(votes.starts.tolist())]
 
+    def at_a_draw(place: int, leading: Sequence[int]) -> int:
+        return some[place].aggregator.at_a_draw(some[place].question, leading, cast[place])
 
-def _finding(each: Item, probabilities: Sequence[float], worth: float, weights: Iterator[float]) -> Finding:
-    ballots = {vote.answer_id: Ballot(vote.label or 0, vote.strength, next(weights)) for vote in each.votes}
-    if not ballots:
-        return Finding(None, ballots, each.abstained)
-    at_a_draw = partial(each.aggregator.at_a_draw, each.question)
-    found = choice.consensus(list(ballots.values()), probabilities, at_a_draw, worth)
-    return Finding(found, ballots, each.abstained)
+    posterior = mixture.calibrated(members, None, pool.config)
+    found = choice.consensus(posterior, counts, _worth(pool, members, some), at_a_draw)
+    return [
+        Finding(consensus if said else None, said, abstained)
+        for consensus, said, abstained in zip(found, cast, part.abstained.tolist(), strict=True)
+    ]
 
 
 def _worth(pool: Pool, members: Floats, some: Sequence[Item]) -> Floats:
     """What one more answer to each item is worth: by the models themselves, as they see what the mixture softens."""
     weights = np.array(pool.config.weights[1:])
     sharp = np.tensordot(weights / weights.sum(), members[1:], axes=1)
-    remaining = np.array([each.remaining for each in some], dtype=np.int64)
+    remaining = np.array([item.remaining for item in some], dtype=np.int64)
     return overlap.worth(sharp, crowd_rows(pool.matrices[0].crowd), remaining)
-
-
-def votes_of(some: Sequence[Item], number: Mapping[UUID, int]) -> Votes:
-    """The votes of items as arrays, raters by number."""
-    return Votes(
-        np.arange(len(some)),
-        np.cumsum([0, *(len(each.votes) for each in some)]),
-        np.array([each.counted for each in some], dtype=np.int64),
-        np.array([number[vote.expert_id] for each in some for vote in each.votes], dtype=np.int32),
-        np.array([vote.label for each in some for vote in each.votes], dtype=np.int32),
-    )
-
-
-def _gone(some: Sequence[Item], number: Mapping[UUID, int]) -> Gone:
-    rows = [(n, number[v.expert_id], v.label) for n, each in enumerate(some) for v in each.gone]
-    columns: Ints = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    return Gone(*columns.T)

@@ -26,9 +26,10 @@ def read(answer: Answer, questions: Sequence[Question]) -> list[Stated]:
     """The side that an answer prefers, for the one question that there is. That both are bad does not touch which is
     better. Raises `AnswerMisfit`.
     """
-    if not (answer.HasField("pairwise_preference") and answer.pairwise_preference.HasField("preference")):
+    told = answer.pairwise_preference
+    if not told.HasField("preference"):
         raise AnswerMisfit(field="answer.pairwise_preference.preference")
-    preference = answer.pairwise_preference.preference
+    preference = told.preference
     return [Stated(_side(preference), preference) for _ in questions]
 
 
@@ -52,7 +53,7 @@ def result(_: Sequence[Question], findings: Sequence[Finding]) -> Result:
         probability_a=a,
         probability_tie=tie,
         probability_b=b,
-        mean_preference=_total(found.ballots.values()) / found.votes,
+        mean_preference=_total(found.ballots) / found.votes,
     )
     return Result(pairwise_preference=preference)
 

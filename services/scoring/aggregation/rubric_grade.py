@@ -94,7 +94,7 @@ def _criterion(question: Question, found: Finding) -> CriterionResult:
         return told
     *levels, not_applicable = found.consensus.probabilities
     told.probability_not_applicable = not_applicable
-    if any(ballot.label < len(levels) for ballot in found.ballots.values()):
+    if any(ballot.label < len(levels) for ballot in found.ballots):
         told.expected_level = fsum(map(mul, question.levels, levels)) / fsum(levels)
     if found.consensus.label < len(levels):
         told.level = question.levels[found.consensus.label]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from math import inf, log
 from typing import NamedTuple
-from uuid import UUID
 
 from services.scoring.domain.votes import Ballot
 
@@ -39,8 +38,8 @@ class Finding(NamedTuple):
 
     consensus: Consensus | None
     """`None` if no expert could assess the question."""
-    ballots: Mapping[UUID, Ballot]
-    """The standing votes by answer."""
+    ballots: Sequence[Ballot]
+    """What the standing votes say."""
     abstained: int
     """The number of experts who could not assess it."""
 

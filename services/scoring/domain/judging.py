@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.pace import Pace
-from services.scoring.domain.votes import Vote
 
 WHOLE = 10_000
 """The whole price, in basis points."""
@@ -35,6 +33,14 @@ class Proposal(IntEnum):
     REJECT = 3
 
 
+class Answered(NamedTuple):
+    """An answer as it is judged: its id, its seconds of active work, and what it says to each question."""
+
+    answer_id: UUID
+    seconds: int
+    labels: Sequence[int | None]
+
+
 class Judgement(NamedTuple):
     """A proposal for one answer, with the share of its price in basis points and what less than all stands on."""
 
@@ -45,41 +51,38 @@ class Judgement(NamedTuple):
     evidence: str = ""
 
 
-def judge(votes: Iterable[Vote], findings: Sequence[Finding], names: Sequence[str], pace: Pace) -> list[Judgement]:
-    """A judgement of every answer, those too that their experts have replaced, in the order of answer ids.
+def judge(
+    answers: Iterable[Answered], findings: Sequence[Finding], names: Sequence[str], pace: Pace
+) -> list[Judgement]:
+    """A judgement of every answer, those too that their experts have replaced, in their order.
 
     Accepts in full, but for two kinds of answers. One says "cannot assess" to more than half of the questions while at
     least `OTHERS` experts assessed each of these: then the share of the rest is proposed. One came exceptionally fast
     for its project and says something else than what is found to more than half of the questions: rejection is
     proposed. Either alone is no fault: fast work may be right, and careful work wrong. `names` are those of questions.
     """
-    votes = list(votes)
-    hurried = {answer: words for answer, words in _hurried(votes, pace).items() if words}
-    if not hurried and all(vote.label is not None for vote in votes):
-        return [Judgement(answer_id, Proposal.ACCEPT, WHOLE) for answer_id in sorted({v.answer_id for v in votes})]
-    by_answer = groupby(sorted(votes, key=lambda vote: vote.key), key=lambda vote: vote.answer_id)
-    return [_judge(answer_id, list(cast), findings, names, hurried.get(answer_id)) for answer_id, cast in by_answer]
+    least = pace.least
+    return [
+        Judgement(answer.answer_id, Proposal.ACCEPT, WHOLE)
+        if answer.seconds > least and None not in answer.labels
+        else _judge(answer, findings, names, pace)
+        for answer in answers
+    ]
 
 
-def _hurried(votes: Iterable[Vote], pace: Pace) -> dict[UUID, str]:
-    """In words how fast each answer came, where that is exceptional."""
-    return {vote.answer_id: pace.too_fast(vote.seconds) for vote in votes if vote.question == 0}
-
-
-def _judge(
-    answer_id: UUID, votes: Sequence[Vote], findings: Sequence[Finding], names: Sequence[str], hurried: str | None
-) -> Judgement:
-    other = [names[v.question] for v in votes if v.label is not None and v.label != findings[v.question].label]
+def _judge(answer: Answered, findings: Sequence[Finding], names: Sequence[str], pace: Pace) -> Judgement:
+    hurried, labels = pace.too_fast(answer.seconds), answer.labels
+    other = [n for n, label in enumerate(labels) if label is not None and label != findings[n].label]
     if hurried and 2 * len(other) > len(names):
         evidence = f"{hurried}. It says something else than what is found to {len(other)} of {len(names)} questions."
-        return Judgement(answer_id, Proposal.REJECT, 0, TOO_FAST, evidence)
-    left_out = [v.question for v in votes if v.label is None and findings[v.question].votes >= OTHERS]
+        return Judgement(answer.answer_id, Proposal.REJECT, 0, TOO_FAST, evidence)
+    left_out = [n for n, label in enumerate(labels) if label is None and findings[n].votes >= OTHERS]
     if 2 * len(left_out) <= len(names):
-        return Judgement(answer_id, Proposal.ACCEPT, WHOLE)
+        return Judgement(answer.answer_id, Proposal.ACCEPT, WHOLE)
     # Rounded up: what a basis point cannot express is the expert's.
     payable = -(-WHOLE * (len(names) - len(left_out)) // len(names))
     evidence = (
         f"Says 'cannot assess' to {len(left_out)} of {len(names)} questions, each of which at least {OTHERS} other "
         f"experts assessed: {', '.join(names[question] for question in left_out)}."
     )
-    return Judgement(answer_id, Proposal.PARTIAL if payable else Proposal.REJECT, payable, INCOMPLETE, evidence)
+    return Judgement(answer.answer_id, Proposal.PARTIAL if payable else Proposal.REJECT, payable, INCOMPLETE, evidence)

@@ -6,6 +6,7 @@ is the bound below which Prolific lets researchers reject for speed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import exp, log, sqrt
 from typing import NamedTuple
 
@@ -23,22 +24,32 @@ class Pace(NamedTuple):
     logs: float = 0.0
     squares: float = 0.0
 
-    def with_answer(self, seconds: int) -> Pace:
-        """With one more answer; one without a time is none."""
-        if seconds <= 0:
-            return self
-        return Pace(self.answers + 1, self.logs + log(seconds), self.squares + log(seconds) ** 2)
+    def with_answers(self, seconds: Iterable[int]) -> Pace:
+        """With more answers, which took so long; one without a time is none."""
+        logs = [log(each) for each in seconds if each > 0]
+        return Pace(self.answers + len(logs), self.logs + sum(logs), self.squares + sum(each**2 for each in logs))
+
+    @property
+    def least(self) -> float:
+        """What takes at most so many seconds is exceptionally fast; 0 as long as it is not known what is usual."""
+        if self.answers < LEAST_ANSWERS:
+            return 0.0
+        mean, spread = self._usual
+        return exp(mean - DEVIATIONS * spread)
 
     def too_fast(self, seconds: int) -> str:
-        """In words how an answer is exceptionally fast; empty if it is not."""
-        if self.answers < LEAST_ANSWERS or seconds <= 0:
+        """In words how an answer is exceptionally fast; empty if it is not, or has no time."""
+        if not 0 < seconds <= self.least:
             return ""
-        mean = self.logs / self.answers
-        spread = max(sqrt(max(self.squares / self.answers - mean**2, 0.0)), _LEAST_SPREAD)
+        mean, spread = self._usual
         below = (mean - log(seconds)) / spread
-        if below < DEVIATIONS:
-            return ""
         return (
             f"It took {seconds} seconds. {self.answers} answers of the project took {exp(mean):.0f} at the geometric "
             f"mean: this one is {below:.1f} standard deviations faster"
         )
+
+    @property
+    def _usual(self) -> tuple[float, float]:
+        """Mean and standard deviation of the logs."""
+        mean = self.logs / self.answers
+        return mean, max(sqrt(max(self.squares / self.answers - mean**2, 0.0)), _LEAST_SPREAD)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.scoring.domain.consensus import Finding
-from services.scoring.domain.judging import Judgement, judge
+from services.scoring.domain.judging import Answered, Judgement, judge
 from services.scoring.domain.pace import Pace
 from services.scoring.domain.stopping import Outcome, Redundancy, Verdict, outcome
-from services.scoring.domain.votes import Vote
+
+
+class Counts(NamedTuple):
+    """How many answers a task has, at least one, and how many of them stand."""
+
+    seen: int
+    standing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +46,19 @@ class Scoring:
 
 
 def score(
-    votes: Sequence[Vote],
-    stand: Sequence[Vote],
+    answers: Iterable[Answered],
     findings: Sequence[Finding],
+    counts: Counts,
     names: Sequence[str],
     redundancy: Redundancy,
     pace: Pace,
     *,
     closed: bool,
 ) -> Scoring:
-    """Scores a task by all its votes, at least one answer's, those that stand, and the findings of its questions, which
-    have these names; `pace` is that of its project. The order of votes does not matter.
+    """Scores a task by the findings of its questions, which have these names; `pace` is that of its project.
+
+    Its answers, all of them, are looked at only if they are judged.
     """
-    seen, standing = (len({vote.answer_id for vote in some}) for some in (votes, stand))
-    follows = outcome(findings, seen, standing, redundancy, closed=closed)
-    judgements = judge(votes, findings, names, pace) if follows.verdict is not Verdict.MORE_WANTED else []
-    return Scoring(tuple(findings), follows, seen, judgements)
+    follows = outcome(findings, counts.seen, counts.standing, redundancy, closed=closed)
+    judgements = judge(answers, findings, names, pace) if follows.verdict is not Verdict.MORE_WANTED else []
+    return Scoring(tuple(findings), follows, counts.seen, judgements)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from math import log
 from typing import NamedTuple
 
@@ -94,6 +95,7 @@ def agrees(finding: Finding, redundancy: Redundancy) -> bool:
     return unanimous or finding.confidence >= min(redundancy.stop_confidence, AGREED)
 
 
+@lru_cache
 def greatest_weight(classes: int) -> float:
     """The evidence that a label of the best of raters brings, in nats."""
     return log(BEST_RATER * (classes - 1) / (1 - BEST_RATER))

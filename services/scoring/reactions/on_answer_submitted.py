@@ -21,78 +21,87 @@ from chassis.db import Transaction
 from chassis.ids import parse_id
 from services.scoring.aggregation import aggregator_for
 from services.scoring.aggregation.aggregator import Stated
+from services.scoring.aggregation.sheet import New, Sheet, pack_answer, pack_stated, unpack
 from services.scoring.context import Context
-from services.scoring.domain.stopping import Redundancy
 from services.scoring.usecases import judge_gold, score_tasks
 from services.scoring.usecases.pools import Project, lock_projects
-from services.scoring.usecases.tasks import Task, load_tasks, make_tasks
-from services.scoring.usecases.votes import NewAnswer, add_votes
+from services.scoring.usecases.tasks import Task, load_tasks, rule_of
 
 _SINGLE = Questions(questions=[Question(id=PREFERENCE)])
 """What an answer is to that names no questions: the first release knew preferences alone."""
+_SINGLE_BYTES = _SINGLE.SerializeToString(deterministic=True)
 
 
 class _Read(NamedTuple):
-    """An event, read and checked: the task as the event tells of it, and the answer; with a key, it is gold."""
+    """An event, read and checked; with a key, the answer is to gold."""
 
-    task: Task
-    answer: NewAnswer
+    event: AnswerSubmitted
+    project: Project
+    task_id: UUID
+    answer_id: UUID
+    expert_id: UUID
+    stated: Sequence[Stated]
     gold_key: Sequence[Stated] | None
 
 
 async def react(tx: Transaction, events: Sequence[Event[AnswerSubmitted]], _: Context) -> None:
-    """Adds the votes, then scores every task that got one; answers to gold are no votes and are judged at once.
+    """Adds the answers, then scores every task that got one; those to gold are no votes and are judged at once.
 
     Raises `InvalidName`, `InvalidRedundancy`, `UnknownTaskType` or `AnswerMisfit` for an event that no retry can mend.
     """
     read = [_read(event.message) for event in events]
-    traces = {one.task.task_id: event.traceparent for one, event in zip(read, events, strict=True)}
+    traces = {one.task_id: event.traceparent for one, event in zip(read, events, strict=True)}
     await _score(tx, [one for one in read if one.gold_key is None], traces)
-    gold = [_gold(one.task, one.answer, one.gold_key) for one in read if one.gold_key]
+    gold = [_gold(one, one.gold_key) for one in read if one.gold_key]
     await judge_gold.judge(tx, gold, traces)
 
 
 async def _score(tx: Transaction, read: Sequence[_Read], traces: Mapping[UUID, str]) -> None:
     if not read:
         return
-    told = {one.task.task_id: one.task for one in read}
-    projects = (Project(t.project_id, t.vendor_id, t.task_type, t.domain) for t in told.values())
-    paces = await lock_projects(tx, projects)
+    paces = await lock_projects(tx, {one.project for one in read})
+    told = {one.task_id: one for one in read}
     tasks = {task.task_id: task for task in await load_tasks(tx, told)}
-    new = [task for task_id, task in told.items() if task_id not in tasks]
-    await make_tasks(tx, new)
-    tasks |= {task.task_id: task for task in new}
-    votes = await add_votes(tx, [one.answer for one in read])
-    if votes:
-        await score_tasks.score(tx, [tasks[task_id] for task_id in votes], votes, paces, traces)
+    tasks |= {task_id: _task(one) for task_id, one in told.items() if task_id not in tasks}
+    got, sheet = _with_new(list(tasks.values()), read)
+    if got:
+        await score_tasks.score(tx, got, sheet, paces, traces)
+
+
+def _with_new(tasks: Sequence[Task], read: Sequence[_Read]) -> tuple[Sequence[Task], Sheet]:
+    """The tasks that got an answer they did not have, with all of their answers."""
+    place = {task.task_id: n for n, task in enumerate(tasks)}
+    new = [New(place[one.task_id], _packed(one), pack_stated(one.stated)) for one in read]
+    sheet = unpack([task.kept for task in tasks], [len(task.form.questions) for task in tasks], new)
+    got = set(sheet.task[~sheet.known].tolist())
+    if len(got) == len(tasks):
+        return tasks, sheet
+    return _with_new([tasks[n] for n in sorted(got)], [one for one in read if place[one.task_id] in got])
+
+
+def _packed(read: _Read) -> bytes:
+    at, seconds = read.event.submit_time, read.event.time_spent.active_seconds
+    submitted = at.seconds * 1_000_000 + at.nanos // 1000
+    return pack_answer(read.answer_id, read.expert_id, submitted, seconds, surplus=read.event.surplus)
 
 
 def _read(event: AnswerSubmitted) -> _Read:
-    questions = event.questions if event.questions.questions else _SINGLE
+    questions = event.questions.questions or _SINGLE.questions
     read = aggregator_for(event.task_type).read
-    redundancy = event.redundancy
-    task = Task(
-        task_id=parse_id(event.task_id, "task_id"),
-        project_id=_known_id(event.project_id, "project_id"),
-        vendor_id=_known_id(event.vendor_id, "vendor_id"),
-        batch_id=_known_id(event.batch_id, "batch_id"),
-        task_type=event.task_type,
-        domain=event.domain,
-        redundancy=Redundancy(redundancy.min_answers, redundancy.max_answers, redundancy.stop_confidence),
-        questions=questions.SerializeToString(deterministic=True),
+    return _Read(
+        event,
+        _project(event.project_id, event.vendor_id, event.task_type, event.domain),
+        parse_id(event.task_id, "task_id"),
+        parse_id(event.answer_id, "answer_id"),
+        _known_id(event.expert_id, "expert_id"),
+        read(event.answer, questions),
+        read(event.gold_key, questions) if event.kind == ANSWER_KIND_GOLD else None,
     )
-    answer = NewAnswer(
-        answer_id=parse_id(event.answer_id, "answer_id"),
-        task_id=task.task_id,
-        vendor_id=task.vendor_id,
-        expert_id=_known_id(event.expert_id, "expert_id"),
-        surplus=event.surplus,
-        submitted_at=event.submit_time.ToDatetime(tzinfo=UTC),
-        seconds=event.time_spent.active_seconds,
-        stated=read(event.answer, questions.questions),
-    )
-    gold = event.kind == ANSWER_KIND_GOLD
-    return _Read(task, answer, read(event.gold_key, questions.questions) if gold else None)
+
+
+@lru_cache(10_000)
+def _project(project_id: str, vendor_id: str, task_type: int, domain: int) -> Project:
+    return Project(parse_id(project_id, "project_id"), parse_id(vendor_id, "vendor_id"), task_type, domain)
 
 
 @lru_cache(10_000)
@@ -101,16 +110,31 @@ def _known_id(text: str, field: str) -> UUID:
     return parse_id(text, field)
 
 
-def _gold(task: Task, answer: NewAnswer, key: Sequence[Stated]) -> judge_gold.GoldAnswer:
+def _task(read: _Read) -> Task:
+    """A task of which nothing is kept yet, as an event tells of it."""
+    event, rule = read.event, read.event.redundancy
+    return Task(
+        task_id=read.task_id,
+        project_id=read.project.project_id,
+        vendor_id=read.project.vendor_id,
+        batch_id=_known_id(event.batch_id, "batch_id"),
+        task_type=event.task_type,
+        domain=event.domain,
+        redundancy=rule_of(rule.min_answers, rule.max_answers, rule.stop_confidence),
+        questions=event.questions.SerializeToString(deterministic=True) or _SINGLE_BYTES,
+    )
+
+
+def _gold(read: _Read, key: Sequence[Stated]) -> judge_gold.GoldAnswer:
     return judge_gold.GoldAnswer(
-        answer_id=answer.answer_id,
-        task_id=task.task_id,
-        vendor_id=task.vendor_id,
-        expert_id=answer.expert_id,
-        task_type=task.task_type,
-        domain=task.domain,
-        questions=task.form.questions,
-        stated=answer.stated,
+        answer_id=read.answer_id,
+        task_id=read.task_id,
+        vendor_id=read.project.vendor_id,
+        expert_id=read.expert_id,
+        task_type=read.event.task_type,
+        domain=read.event.domain,
+        questions=read.event.questions.questions or _SINGLE.questions,
+        stated=read.stated,
         key=key,
-        submitted_at=answer.submitted_at,
+        submitted_at=read.event.submit_time.ToDatetime(tzinfo=UTC),
     )

@@ -11,15 +11,13 @@ import numpy as np
 
 from chassis.db import Transaction
 from services.scoring.aggregation import explain, stored
+from services.scoring.aggregation.sheet import standing_votes
 from services.scoring.domain.explanation import Cast, Explained, Rater, Told
 from services.scoring.domain.votes import Vote, VoteKey
-from services.scoring.usecases import score_tasks
 from services.scoring.usecases.assume_raters import FRESH
 from services.scoring.usecases.get_consensus import TaskConsensus, get_consensus
 from services.scoring.usecases.pools import Loaded, PoolKey, load_pools
-from services.scoring.usecases.score_tasks import Asked
-from services.scoring.usecases.tasks import load_tasks
-from services.scoring.usecases.votes import load_votes
+from services.scoring.usecases.tasks import Task, load_tasks
 
 # State, votes and pools are read as of one moment, whoever scores the task meanwhile.
 _ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
@@ -47,13 +45,14 @@ async def explain_consensus(tx: Transaction, task_id: UUID) -> Explanation:
     await tx.execute(_ONE_MOMENT)
     consensus = await get_consensus(tx, task_id)
     [task] = await load_tasks(tx, [task_id])
-    asked = score_tasks.ask(task, (await load_votes(tx, [task_id])).get(task_id, []))
-    everybody = list({vote.expert_id for vote in asked.stand})
+    stand = standing_votes(task.kept, len(task.form.questions))
+    everybody = list({vote.expert_id for vote in stand})
     keys = [PoolKey(task.project_id, labels) for labels in task.form.pools]
     pools = await load_pools(tx, dict.fromkeys(keys, everybody))
     gold = {row["expert_id"]: (row["correct"], row["total"]) for row in await tx.fetch(_GOLD, everybody)}
     weights = {(vote.answer_id, vote.question): vote.weight for vote in consensus.votes}
-    questions = [_question(asked, n, _Known(pools[key], gold, weights)) for n, key in enumerate(keys)]
+    known = [_Known(pools[key], gold, weights) for key in keys]
+    questions = [_question(task, n, [v for v in stand if v.question == n], each) for n, each in enumerate(known)]
     return Explanation(consensus, Told(consensus.version, consensus.confidence), questions)
 
 
@@ -76,22 +75,21 @@ class _Known(NamedTuple):
         return Cast(vote.answer_id, label, self.weights.get(vote.key, rater.weight(classes)), rater)
 
 
-def _question(asked: Asked, number: int, known: _Known) -> Explained:
-    form, item = asked.task.form, asked.items[number]
-    labels, found = form.labels[number], np.frombuffer(asked.task.found, "<i2")
-    votes = sorted(item.votes, key=lambda vote: vote.answer_id)
+def _question(task: Task, number: int, stand: Sequence[Vote], known: _Known) -> Explained:
+    labels, found = task.form.labels[number], np.frombuffer(task.found, "<i2")
+    votes = [vote for vote in stand if vote.label is not None]
     cast = [known.cast(v, v.label, len(labels)) for v in votes if v.label is not None and not known.muted(v)]
     held = explain.Held([], 1.0, [])
     if cast and known.pool.state:
         given = np.bincount([vote.label for vote in cast], minlength=len(labels)).astype(np.float64)
-        held = explain.held(stored.load(len(labels), known.pool.state, [], [asked.held[number]]), 0, given)
+        held = explain.held(stored.load(len(labels), known.pool.state, [], [task.held_of(number)]), 0, given)
     return Explained(
-        question=form.questions[number].id,
+        question=task.form.questions[number].id,
         labels=labels,
         told=int(found[number]) if number < len(found) and found[number] >= 0 else None,
         votes=cast,
         set_aside=[vote.answer_id for vote in votes if known.muted(vote)],
-        abstained=item.abstained,
+        abstained=len(stand) - len(votes),
         models=held.models,
         temperature=held.temperature,
         probabilities=held.probabilities,

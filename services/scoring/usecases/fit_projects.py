@@ -8,10 +8,9 @@ version: tasking lets them raise what is paid, and never lower it.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
 from uuid import UUID
 
 import numpy as np
@@ -23,18 +22,16 @@ from services.scoring.aggregation.configuration import DEFAULT
 from services.scoring.aggregation.crowd import Crowd, Ints, crowd, tally
 from services.scoring.aggregation.pool import Pool
 from services.scoring.aggregation.prior import Prior
+from services.scoring.aggregation.sheet import Sheet, unpack
 from services.scoring.context import Context
 from services.scoring.domain.pace import Pace
+from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.skill import Assumed
 from services.scoring.domain.stopping import Verdict
 from services.scoring.usecases import score_tasks
 from services.scoring.usecases.assume_raters import Rating, assume, flagged
 from services.scoring.usecases.pools import PoolKey, Project, Stepped, replace_pools
 from services.scoring.usecases.tasks import Task, found_bytes, hold, load_tasks, load_tasks_of
-from services.scoring.usecases.votes import Standing, load_standing, load_votes
-
-if TYPE_CHECKING:
-    pass
 
 _DUE = """
 SELECT project_id, vendor_id, task_type, domain, timed, logs, squares FROM project_state
@@ -57,11 +54,11 @@ VALUES ($1, $2, $3, '', now(), $4, $5, $6)
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A pool fitted anew: its items are questions of tasks, by the tasks' places."""
+    """A pool fitted anew; `items` are the numbers of its questions among those of all tasks."""
 
     key: PoolKey
     experts: Sequence[UUID]
-    items: Sequence[tuple[int, int]]
+    items: Ints
     votes: Crowd
     pool: Pool
 
@@ -79,96 +76,101 @@ async def tick(tx: Transaction, _: Context) -> int:
 async def fit(tx: Transaction, project: Project, pace: Pace) -> None:
     """Fits a locked project, writes all of its state, and tells what has changed."""
     tasks = await load_tasks_of(tx, project.project_id)
-    votes = await load_standing(tx, project.project_id)
-    experts = list(dict.fromkeys(vote.expert_id for vote in votes))
-    rated = [Rating(project.project_id, expert, project.task_type, project.domain) for expert in experts]
+    sheet = await asyncio.to_thread(_sheet_of, tasks)
+    rated = [Rating(project.project_id, expert, project.task_type, project.domain) for expert in sheet.experts]
     priors = {expert: assumed for (_, expert), assumed in (await assume(tx, rated)).items()}
-    muted = await flagged(tx, experts)
-    fitted = await asyncio.to_thread(_fit_all, tasks, votes, priors, muted)
-    held = _held(tasks, fitted)
+    muted = await flagged(tx, sheet.experts)
+    fitted = await asyncio.to_thread(_fit_all, tasks, sheet, priors, muted)
+    held = _held(tasks, sheet, fitted)
     stepped = [Stepped(f.key, project.vendor_id, f.experts, muted, f.pool) for f in fitted]
     await replace_pools(tx, project.project_id, stepped)
     await hold(tx, [task.task_id for task in tasks], held)
-    changed = await _tell(tx, [task.task_id for task in _to_look_at(tasks, fitted)], pace)
+    changed = await _tell(tx, [task.task_id for task in _to_look_at(tasks, sheet, fitted)], pace)
     await _note(tx, project, sum(one.votes.votes for one in fitted), len(tasks), changed)
 
 
+def _sheet_of(tasks: Sequence[Task]) -> Sheet:
+    return unpack([task.kept for task in tasks], [len(task.form.questions) for task in tasks])
+
+
 def _fit_all(
-    tasks: Sequence[Task], votes: Sequence[Standing], priors: Mapping[UUID, Assumed], muted: Collection[UUID]
+    tasks: Sequence[Task], sheet: Sheet, priors: Mapping[UUID, Assumed], muted: Collection[UUID]
 ) -> list[_Fitted]:
-    """Fits each pool of the project."""
-    place = {task.task_id: n for n, task in enumerate(tasks)}
-    by_pool: defaultdict[PoolKey, list[tuple[int, Standing]]] = defaultdict(list)
-    for vote in votes:
-        task = tasks[place[vote.task_id]]
-        by_pool[PoolKey(task.project_id, task.form.pools[vote.question])].append((place[vote.task_id], vote))
-    return [_fit_pool(key, some, priors, muted) for key, some in by_pool.items()]
+    """Fits each pool of the project, from all votes that stand and name a label."""
+    keys: dict[PoolKey, int] = {}
+    pools = [keys.setdefault(PoolKey(t.project_id, own), len(keys)) for t in tasks for own in t.form.pools]
+    cast = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.stated["label"] >= 0))
+    pool = np.array(pools, dtype=np.int64)[sheet.item[cast]]
+    return [
+        _fit_pool(key, sheet, own, priors, muted) for key, number in keys.items() if len(own := cast[pool == number])
+    ]
 
 
 def _fit_pool(
-    key: PoolKey,
-    votes: Sequence[tuple[int, Standing]],
-    priors: Mapping[UUID, Assumed],
-    muted: Collection[UUID],
+    key: PoolKey, sheet: Sheet, cast: Ints, priors: Mapping[UUID, Assumed], muted: Collection[UUID]
 ) -> _Fitted:
-    items = {item: n for n, item in enumerate(dict.fromkeys((place, vote.question) for place, vote in votes))}
-    experts = {expert: n for n, expert in enumerate(sorted({vote.expert_id for _, vote in votes}))}
-    classes = len(key.labels.split(","))
-    rows: Ints = np.array(
-        [
-            (items[place, vote.question], experts[vote.expert_id], vote.label)
-            for place, vote in votes
-            if vote.expert_id not in muted
-        ],
-        dtype=np.int64,
-    )
-    cast = crowd(*rows.reshape(-1, 3).T, tasks=len(items), workers=len(experts), classes=classes)
+    items, item = np.unique(sheet.item[cast], return_inverse=True)
+    numbers, worker = np.unique(sheet.expert[sheet.answer[cast]], return_inverse=True)
+    named = [sheet.experts[number] for number in numbers.tolist()]
+    # In the order of ids: the same votes are the same sums, in whatever order they came.
+    order = sorted(range(len(named)), key=named.__getitem__)
+    experts = [named[n] for n in order]
+    worker = np.argsort(order)[worker]
+    heard = ~np.array([expert in muted for expert in experts])[worker]
+    label = sheet.stated["label"][cast].astype(np.int64)
+    classes = key.labels.count(",") + 1
+    votes = crowd(item[heard], worker[heard], label[heard], tasks=len(items), workers=len(experts), classes=classes)
     pool = Pool.empty(len(items), len(experts), classes)
     right, wrong = np.array([priors[expert] for expert in experts], dtype=np.float64).T.copy()
     pool.coin.prior = Prior(right, wrong)
-    pool.fit(cast)
-    return _Fitted(key, list(experts), list(items), cast, pool)
+    pool.fit(votes)
+    return _Fitted(key, experts, items, votes, pool)
 
 
-def _held(tasks: Sequence[Task], fitted: Sequence[_Fitted]) -> list[bytes]:
+def _held(tasks: Sequence[Task], sheet: Sheet, fitted: Sequence[_Fitted]) -> list[bytes]:
     """What is held of each task from now on."""
-    parts = [[bytes(stored.item_bytes(len(labels))) for labels in task.form.labels] for task in tasks]
+    parts = [bytes(stored.item_bytes(len(labels))) for task in tasks for labels in task.form.labels]
     for one in fitted:
-        for (place, question), state in zip(one.items, stored.item_states(one.pool), strict=True):
-            parts[place][question] = state
-    return [b"".join(some) for some in parts]
+        for item, state in zip(one.items.tolist(), stored.item_states(one.pool), strict=True):
+            parts[item] = state
+    ends = np.concatenate(([0], np.cumsum(sheet.width))).tolist()
+    return [b"".join(parts[a:b]) for a, b in pairwise(ends)]
 
 
-def _to_look_at(tasks: Sequence[Task], fitted: Sequence[_Fitted]) -> list[Task]:
+def _to_look_at(tasks: Sequence[Task], sheet: Sheet, fitted: Sequence[_Fitted]) -> list[Task]:
     """Tasks of which something else may follow now: those that are open, and those with another label in front."""
-    chosen = [list(np.frombuffer(task.found, "<i2")) for task in tasks]
+    chosen = np.full(int(sheet.width.sum()), -1)
+    begins = (np.cumsum(sheet.width) - sheet.width).tolist()
+    for task, begin in zip(tasks, begins, strict=True):
+        found = np.frombuffer(task.found, "<i2")
+        chosen[begin : begin + len(found)] = found
     wanted = {place for place, task in enumerate(tasks) if not task.closed or task.verdict == Verdict.UNRESOLVED}
+    of_item = np.repeat(np.arange(len(tasks)), sheet.width)
     for one in fitted:
         members = one.pool.members(np.arange(len(one.items)), tally(one.votes))
         leading = mixture.calibrated(members, None, DEFAULT).argmax(axis=1)
-        for (place, question), label in zip(one.items, leading.tolist(), strict=True):
-            if question >= len(chosen[place]) or chosen[place][question] != label:
-                wanted.add(place)
+        wanted.update(of_item[one.items[leading != chosen[one.items]]].tolist())
     return [tasks[place] for place in sorted(wanted)]
 
 
 async def _tell(tx: Transaction, task_ids: Sequence[UUID], pace: Pace) -> int:
     """Scores tasks by what their pools hold now; writes and tells those of which something else follows."""
-    tasks, votes = await load_tasks(tx, task_ids), await load_votes(tx, task_ids)
-    asked = [score_tasks.ask(task, votes[task.task_id], pace) for task in tasks if votes.get(task.task_id)]
+    tasks = await load_tasks(tx, task_ids)
+    asked, paces = score_tasks.ask(tasks, _sheet_of(tasks)), {task.project_id: pace for task in tasks}
     await score_tasks.look(tx, asked)
-    changed = [one for one in asked if _changed(one)]
-    await score_tasks.write(tx, changed, {})
+    scorings = score_tasks.outcomes(asked, paces)
+    changed = [n for n, (task, scoring) in enumerate(zip(tasks, scorings, strict=True)) if _changed(task, scoring)]
+    await score_tasks.write(tx, asked, changed, paces, {})
     return len(changed)
 
 
-def _changed(one: score_tasks.Asked) -> bool:
+def _changed(task: Task, scoring: Scoring) -> bool:
     """Whether something follows that was not told. That a result is less sure than it was is nothing to tell."""
-    verdict = score_tasks.outcome_of(one).outcome.verdict
-    if not one.task.closed:
+    verdict = scoring.outcome.verdict
+    if not task.closed:
         return verdict is not Verdict.MORE_WANTED
-    other = found_bytes([finding.label for finding in one.findings]) != one.task.found
-    return other or (one.task.verdict == Verdict.UNRESOLVED and verdict is Verdict.RESOLVED)
+    other = found_bytes([finding.label for finding in scoring.findings]) != task.found
+    return other or (task.verdict == Verdict.UNRESOLVED and verdict is Verdict.RESOLVED)
 
 
 async def _note(tx: Transaction, project: Project, votes: int, tasks: int, changed: int) -> None:

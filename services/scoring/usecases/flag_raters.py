@@ -6,7 +6,6 @@ A new flag mutes its rater: their projects are fitted anew, without their votes.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,12 +17,13 @@ from preceptor.scoring.v1 import events_pb2
 from chassis.db import Row, Transaction
 from chassis.ids import new_id
 from services.scoring.aggregation import rings, uninformed
-from services.scoring.aggregation.crowd import Crowd, Ints, crowd, numbered
+from services.scoring.aggregation.crowd import Ints, crowd
+from services.scoring.aggregation.sheet import Kept, unpack
 from services.scoring.context import Context
 from services.scoring.domain.flag import LEAST_VOTES, Flag, Signs, flag, ring_flag
 from services.scoring.usecases.tasks import form_of
 
-_MOST_VOTES = 200_000
+_MOST_TASKS = 40_000
 
 _DUE = """
 SELECT sum(standing)::bigint FROM project_state
@@ -32,16 +32,11 @@ HAVING sum(standing) >= (SELECT 1.05 * votes + 20 FROM rater_look)
 
 _LOOKED = "UPDATE rater_look SET votes = $1"
 
-# The newest votes, of all vendors. Of an expert's answers to a task the latest stands.
-_VOTES = """
-SELECT DISTINCT ON (v.task_id, v.question, v.expert_id)
-       v.task_id, v.question, v.expert_id, v.label, v.seconds, t.project_id
-FROM (SELECT * FROM vote WHERE label IS NOT NULL ORDER BY submitted_at DESC LIMIT $1) AS v
-JOIN task_state t USING (task_id)
-ORDER BY v.task_id, v.question, v.expert_id, v.submitted_at DESC, v.answer_id DESC
+# The tasks that got an answer last, of all vendors.
+_NEWEST = """
+SELECT task_type, questions, project_id, answers, stated FROM task_state WHERE version > 0
+ORDER BY updated_at DESC, task_id LIMIT $1
 """
-
-_FORMS = "SELECT task_id, task_type, questions FROM task_state WHERE task_id = ANY($1::uuid[])"
 
 _GOLD = "SELECT expert_id, sum(correct) AS correct, sum(total) AS total FROM gold_record GROUP BY 1"
 
@@ -67,14 +62,18 @@ UPDATE project_state p SET fit_at = 0 FROM locked l WHERE l.project_id = p.proje
 
 
 class Cast(NamedTuple):
-    """A standing vote that names a label."""
+    """Votes that stand and name a label, as arrays: numbers of questions, raters, pools (sets of labels), projects."""
 
-    task_id: UUID
-    question: int
-    expert_id: UUID
-    label: int
-    seconds: int
-    project_id: UUID
+    item: Ints
+    worker: Ints
+    pool: Ints
+    label: Ints
+    project: Ints
+    seconds: Ints
+    """Of the answer, on its first vote alone; else 0."""
+    experts: Sequence[UUID]
+    classes: Sequence[int]
+    """How many labels each pool has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +91,9 @@ async def tick(tx: Transaction, _: Context) -> int:
     if votes is None:
         return 0
     await tx.execute(_LOOKED, votes)
-    cast = [Cast(*row) for row in await tx.fetch(_VOTES, _MOST_VOTES)]
-    forms = await tx.fetch(_FORMS, list({vote.task_id for vote in cast}))
-    pools = {row["task_id"]: form_of(row["task_type"], row["questions"]).pools for row in forms}
+    tasks = await tx.fetch(_NEWEST, _MOST_TASKS)
     gold = {row["expert_id"]: (row["correct"], row["total"]) for row in await tx.fetch(_GOLD)}
-    found = await asyncio.to_thread(_look, cast, pools, gold)
+    found = await asyncio.to_thread(lambda: _look(_cast(tasks), gold))
     return await _flag(tx, found)
 
 
@@ -136,67 +133,72 @@ async def _flag(tx: Transaction, found: Sequence[Found]) -> int:
     return len(rows)
 
 
-def _look(
-    cast: Sequence[Cast], pools: Mapping[UUID, Sequence[str]], gold: Mapping[UUID, tuple[float, float]]
-) -> list[Found]:
+def _cast(tasks: Sequence[Row]) -> Cast:
+    """The votes on tasks."""
+    forms = [form_of(task["task_type"], task["questions"]) for task in tasks]
+    kept = [Kept(task["answers"], task["stated"]) for task in tasks]
+    sheet = unpack(kept, [len(form.questions) for form in forms])
+    pools: dict[str, int] = {}
+    of_items = np.array([pools.setdefault(own, len(pools)) for form in forms for own in form.pools], dtype=np.int64)
+    projects: dict[UUID, int] = {}
+    of_tasks = np.array([projects.setdefault(task["project_id"], len(projects)) for task in tasks], dtype=np.int64)
+    votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.stated["label"] >= 0))
+    answer, item = sheet.answer[votes], sheet.item[votes]
+    return Cast(
+        np.unique(item, return_inverse=True)[1],
+        sheet.expert[answer],
+        of_items[item],
+        sheet.stated["label"][votes].astype(np.int64),
+        of_tasks[sheet.task[answer]],
+        np.where(sheet.question[votes] == 0, sheet.answers["seconds"][answer], 0),
+        sheet.experts,
+        [labels.count(",") + 1 for labels in pools],
+    )
+
+
+def _look(cast: Cast, gold: Mapping[UUID, tuple[float, float]]) -> list[Found]:
     """Everybody who is to be flagged by these votes."""
-    if not cast:
+    if not len(cast.item):
         return []
-    worker, experts = numbered([str(vote.expert_id) for vote in cast])
-    labels = [pools[vote.task_id][vote.question] for vote in cast]
-    found = _rings(cast, worker, labels, experts)
-    signs = _signs(cast, worker, labels, len(experts))
-    for n, expert in enumerate(map(UUID, experts)):
-        votes, looks, cares, pace = signs[n]
+    found = _rings(cast)
+    for expert, (votes, looks, cares, pace) in zip(cast.experts, _signs(cast), strict=True):
         right, whole = gold.get(expert, (0.0, 0.0))
         if called := flag(Signs(int(votes), looks, cares, right, whole, pace)):
             found.append(Found(expert, called, ()))
     return found
 
 
-def _rings(cast: Sequence[Cast], worker: Ints, labels: Sequence[str], experts: Sequence[str]) -> list[Found]:
+def _rings(cast: Cast) -> list[Found]:
     """Members of rings, who copy over all projects alike: labels of different sets are different labels."""
-    named, words = numbered([f"{some}/{vote.label}" for some, vote in zip(labels, cast, strict=True)])
-    votes = crowd(_items(cast), worker, named, workers=len(experts), classes=len(words))
+    named, labels = np.unique(cast.pool * max(cast.classes) + cast.label, return_inverse=True)
+    votes = crowd(cast.item, cast.worker, labels, workers=len(cast.experts), classes=len(named))
     found = []
     for ring in rings.rings(votes):
-        members = [UUID(experts[n]) for n in ring]
+        members = [cast.experts[n] for n in ring]
         called = ring_flag(len(members), LEAST_VOTES)
         found += [Found(one, called, [other for other in members if other != one]) for one in members]
     return found
 
 
-def _signs(
-    cast: Sequence[Cast], worker: Ints, labels: Sequence[str], workers: int
-) -> list[tuple[float, float, float, float | None]]:
+def _signs(cast: Cast) -> list[tuple[float, float, float, float | None]]:
     """For each rater the votes, the evidence over all sets of labels, and the pace."""
-    rows: defaultdict[str, list[int]] = defaultdict(list)
-    for n, some in enumerate(labels):
-        rows[some].append(n)
-    total = np.zeros((3, workers))
-    for some, places in rows.items():
-        votes = _crowd_of([cast[n] for n in places], worker[places], workers, len(some.split(",")))
+    total = np.zeros((3, len(cast.experts)))
+    for pool, classes in enumerate(cast.classes):
+        own = cast.pool == pool
+        items = np.unique(cast.item[own], return_inverse=True)[1]
+        votes = crowd(items, cast.worker[own], cast.label[own], workers=len(cast.experts), classes=classes)
         found = uninformed.evidence(votes)
         total += (found.votes, found.looks, found.cares)
-    return list(zip(*total.tolist(), _paces(cast, worker, workers), strict=True))
+    return list(zip(*total.tolist(), _paces(cast), strict=True))
 
 
-def _crowd_of(cast: Sequence[Cast], worker: Ints, workers: int, classes: int) -> Crowd:
-    label = np.array([vote.label for vote in cast], dtype=np.int64)
-    return crowd(_items(cast), worker, label, workers=workers, classes=classes)
-
-
-def _items(cast: Sequence[Cast]) -> Ints:
-    return numbered([f"{vote.task_id}/{vote.question}" for vote in cast])[0]
-
-
-def _paces(cast: Sequence[Cast], worker: Ints, workers: int) -> list[float | None]:
+def _paces(cast: Cast) -> list[float | None]:
     """How each rater's log time differs from others' on the same projects, in standard deviations of an answer."""
-    timed = [n for n, vote in enumerate(cast) if vote.question == 0 and vote.seconds > 0]
-    if len(timed) < 2 * LEAST_VOTES:
+    workers, timed = len(cast.experts), cast.seconds > 0
+    if np.count_nonzero(timed) < 2 * LEAST_VOTES:
         return [None] * workers
-    project, _ = numbered([str(cast[n].project_id) for n in timed])
-    logs, who = np.log([cast[n].seconds for n in timed]), worker[timed]
+    project = np.unique(cast.project[timed], return_inverse=True)[1]
+    logs, who = np.log(cast.seconds[timed]), cast.worker[timed]
     middle = np.array([np.median(logs[project == one]) for one in range(project.max() + 1)])
     left = logs - middle[project]
     spread = max(1.4826 * float(np.median(np.abs(left - np.median(left)))), 0.1)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,38 +12,17 @@ import numpy as np
 
 from chassis.db import Row, Transaction
 from services.scoring.aggregation.agreement import Interval, Tallies, panel
+from services.scoring.aggregation.crowd import Ints
+from services.scoring.aggregation.sheet import Kept, Sheet, unpack
 from services.scoring.usecases.rescore_project import ProjectNotScored
-from services.scoring.usecases.tasks import form_of
+from services.scoring.usecases.tasks import Form, form_of
 
 MOST = 50
 """The most questions that are told, those with the most votes."""
 
 _KNOWN = "SELECT FROM project_state WHERE project_id = $1"
 
-_FORMS = "SELECT DISTINCT task_type, questions FROM task_state WHERE project_id = $1"
-
-# Tasks whose votes on a question are the same are one row with their number, so that a project of a million votes comes
-# as some hundreds of rows. Of an expert's answers to a task the latest stands.
-_TALLIES = """
-WITH given AS (
-    SELECT v.*, t.questions, first_value(v.answer_id) OVER (
-        PARTITION BY v.task_id, v.expert_id ORDER BY v.submitted_at DESC, v.answer_id DESC) AS latest
-    FROM vote v JOIN task_state t USING (task_id) WHERE t.project_id = $1),
-said AS MATERIALIZED (
-    SELECT q.row, c.task_id, c.expert_id, c.label
-    FROM given c
-    JOIN unnest($2::bytea[], $3::smallint[], $4::integer[]) AS q (questions, question, row) USING (questions, question)
-    WHERE c.answer_id = c.latest AND c.label IS NOT NULL),
-raters AS (SELECT row, count(*) AS votes FROM said GROUP BY row, expert_id),
-most AS (
-    SELECT row, sum(votes)::bigint AS votes, count(*) AS raters, count(*) OVER () AS rows
-    FROM raters GROUP BY row ORDER BY votes DESC, row LIMIT $5)
-SELECT row, votes, raters, rows, tally, count(*) AS tasks
-FROM (SELECT row, task_id, array_agg(label ORDER BY label) AS tally FROM said GROUP BY row, task_id) AS task
-JOIN most USING (row)
-GROUP BY row, votes, raters, rows, tally
-ORDER BY votes DESC, row
-"""
+_TASKS = "SELECT task_type, questions, answers, stated FROM task_state WHERE project_id = $1 ORDER BY task_id"
 
 
 class Panel(NamedTuple):
@@ -82,12 +60,9 @@ async def count(tx: Transaction, project_id: UUID, question: str) -> tuple[list[
     """
     if await tx.fetchrow(_KNOWN, project_id) is None:
         raise ProjectNotScored
-    places = _places(await tx.fetch(_FORMS, project_id), question)
-    panels = {panel: n for n, panel in enumerate(sorted({panel for *_, panel in places}))}
-    columns = [[form for form, *_ in places], [n for _, n, _ in places], [panels[panel] for *_, panel in places]]
-    rows = await tx.fetch(_TALLIES, project_id, *columns, MOST)
-    counted = [_counted(list(panels)[n], list(some)) for n, some in groupby(rows, key=lambda row: row["row"])]
-    return counted, rows[0]["rows"] - len(counted) if rows else 0
+    tasks = await tx.fetch(_TASKS, project_id)
+    counted = await asyncio.to_thread(_count, tasks, question)
+    return counted[:MOST], len(counted[MOST:])
 
 
 async def figures(counted: Sequence[Counted]) -> list[Agreement]:
@@ -95,21 +70,37 @@ async def figures(counted: Sequence[Counted]) -> list[Agreement]:
     return await asyncio.to_thread(lambda: [Agreement(each, _figures(each)) for each in counted])
 
 
-def _places(forms: Iterable[Row], question: str) -> list[tuple[bytes, int, Panel]]:
-    """Where in which forms each row's question is."""
+def _count(tasks: Sequence[Row], question: str) -> list[Counted]:
+    """Every row of the panel with a vote, those with the most first."""
+    forms = [form_of(task["task_type"], task["questions"]) for task in tasks]
+    sheet = unpack([Kept(t["answers"], t["stated"]) for t in tasks], [len(form.questions) for form in forms])
+    # Tasks alike have one form in common.
+    of_forms = {number: _panels(form) for number, form in {id(form): form for form in forms}.items()}
+    panels = sorted({panel for own in of_forms.values() for panel in own if question in ("", panel.question)})
+    numbers = {panel: n for n, panel in enumerate(panels)}
+    rows = {number: [numbers.get(panel, -1) for panel in own] for number, own in of_forms.items()}
+    row = np.array([n for form in forms for n in rows[id(form)]], dtype=np.int64)
+    votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.stated["label"] >= 0))
+    found = [
+        _counted(panel, sheet, own) for n, panel in enumerate(panels) if len(own := votes[row[sheet.item[votes]] == n])
+    ]
+    return sorted(found, key=lambda one: -one.votes)
+
+
+def _panels(form: Form) -> list[Panel]:
+    """The row of each question."""
     return [
-        (form["questions"], n, Panel(asked.id, labels, tuple(asked.levels)))
-        for form in forms
-        for known in [form_of(form["task_type"], form["questions"])]
-        for n, (asked, labels) in enumerate(zip(known.questions, known.labels, strict=True))
-        if question in ("", asked.id)
+        Panel(asked.id, labels, tuple(asked.levels)) for asked, labels in zip(form.questions, form.labels, strict=True)
     ]
 
 
-def _counted(of: Panel, rows: Sequence[Row]) -> Counted:
-    votes = [np.bincount(row["tally"], minlength=len(of.labels)) for row in rows]
-    times = np.array([row["tasks"] for row in rows], dtype=np.int64)
-    return Counted(of, rows[0]["raters"], rows[0]["votes"], Tallies(np.array(votes, dtype=np.float64), times))
+def _counted(of: Panel, sheet: Sheet, votes: Ints) -> Counted:
+    """Tasks whose votes on a question are the same are counted once, with their number."""
+    items, item = np.unique(sheet.item[votes], return_inverse=True)
+    cells = np.bincount(item * len(of.labels) + sheet.stated["label"][votes], minlength=len(items) * len(of.labels))
+    kinds, times = np.unique(cells.reshape(len(items), -1), axis=0, return_counts=True)
+    raters = len(np.unique(sheet.expert[sheet.answer[votes]]))
+    return Counted(of, raters, len(votes), Tallies(kinds.astype(np.float64), times))
 
 
 def _figures(counted: Counted) -> dict[str, Interval]:

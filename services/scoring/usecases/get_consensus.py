@@ -11,12 +11,12 @@ import numpy as np
 
 from chassis.db import Transaction
 from chassis.errors import NotFound
-from services.scoring.domain.votes import Vote, standing
-from services.scoring.usecases.tasks import WEIGHT
-from services.scoring.usecases.votes import load_votes
+from services.scoring.aggregation.sheet import Kept, standing_votes
+from services.scoring.domain.votes import Vote
+from services.scoring.usecases.tasks import WEIGHT, form_of
 
 _STATE = """
-SELECT task_type, questions, version, verdict, reason, result, confidence, weights FROM task_state
+SELECT task_type, questions, version, verdict, reason, result, confidence, weights, answers, stated FROM task_state
 WHERE task_id = $1 AND version > 0
 """
 
@@ -58,6 +58,7 @@ async def get_consensus(tx: Transaction, task_id: UUID) -> TaskConsensus:
     state = await tx.fetchrow(_STATE, task_id)
     if state is None:
         raise ConsensusNotFound
+    asked = len(form_of(state["task_type"], state["questions"]).questions)
     return TaskConsensus(
         task_type=state["task_type"],
         questions=state["questions"],
@@ -66,13 +67,13 @@ async def get_consensus(tx: Transaction, task_id: UUID) -> TaskConsensus:
         reason=state["reason"],
         result=state["result"],
         confidence=state["confidence"],
-        votes=_weighed((await load_votes(tx, [task_id]))[task_id], state["weights"]),
+        votes=_weighed(standing_votes(Kept(state["answers"], state["stated"]), asked), state["weights"]),
     )
 
 
-def _weighed(votes: Sequence[Vote], weights: bytes) -> list[StandingVote]:
+def _weighed(stand: Sequence[Vote], weights: bytes) -> list[StandingVote]:
     """The votes that stand, by question and answer, with the weights that are kept in this order; NaN for the muted."""
-    stand = sorted((vote.question, vote.answer_id, vote.label) for vote in standing(votes) if vote.label is not None)
+    cast = sorted((vote.question, vote.answer_id, vote.label) for vote in stand if vote.label is not None)
     nats = np.frombuffer(weights, WEIGHT).tolist()
-    pairs = zip(stand, nats, strict=False)
+    pairs = zip(cast, nats, strict=False)
     return [StandingVote(answer, question, label, w) for (question, answer, label), w in pairs if not isnan(w)]

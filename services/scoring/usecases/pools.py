@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 from uuid import UUID
 
@@ -27,52 +28,57 @@ ORDER BY project_id FOR NO KEY UPDATE
 
 # A pool's own row has no expert.
 _LOAD = """
-SELECT p.project_id, p.labels, NULL::uuid AS expert_id, p.correct, p.total, 0, 0, p.state, false
-FROM unnest($1::uuid[], $2::text[]) AS n (project_id, labels) JOIN pool p USING (project_id, labels)
+SELECT n.pool, NULL::uuid AS expert_id, p.correct, p.total, 0, 0, p.state, false
+FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (project_id, labels, pool)
+JOIN pool p USING (project_id, labels)
 UNION ALL
-SELECT r.project_id, r.labels, r.expert_id, r.correct, r.total, r.prior_right, r.prior_wrong, r.state, r.muted
-FROM unnest($3::uuid[], $4::text[], $5::uuid[]) AS n (project_id, labels, expert_id)
-JOIN pool_rater r USING (project_id, labels, expert_id)
+SELECT n.pool, r.expert_id, r.correct, r.total, r.prior_right, r.prior_wrong, r.state, r.muted
+FROM unnest($3::integer[], $4::uuid[]) AS n (pool, expert_id)
+JOIN pool_rater r
+    ON (r.project_id, r.labels, r.expert_id) = (($1::uuid[])[n.pool], ($2::text[])[n.pool], n.expert_id)
 """
 
-_WRITE_POOLS = """
+# What a rater's record gains by it is for their skill; fitted anew, it gains nothing, but is to be looked at.
+_WRITE = """
 WITH counted AS (
     UPDATE project_state p
     SET standing = p.standing + n.gained, timed = n.timed, logs = n.logs, squares = n.squares
     FROM unnest($7::uuid[], $8::bigint[], $9::bigint[], $10::double precision[], $11::double precision[])
          AS n (project_id, gained, timed, logs, squares)
-    WHERE p.project_id = n.project_id)
-INSERT INTO pool (project_id, labels, vendor_id, correct, total, state)
-SELECT n.*
-FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::double precision[], $5::double precision[], $6::bytea[])
-     AS n (project_id, labels, vendor_id, correct, total, state)
-ON CONFLICT (project_id, labels)
-DO UPDATE SET correct = excluded.correct, total = excluded.total, state = excluded.state
+    WHERE p.project_id = n.project_id),
+own AS (
+    INSERT INTO pool (project_id, labels, vendor_id, correct, total, state)
+    SELECT n.*
+    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::double precision[], $5::double precision[], $6::bytea[])
+         AS n (project_id, labels, vendor_id, correct, total, state)
+    ON CONFLICT (project_id, labels)
+    DO UPDATE SET correct = excluded.correct, total = excluded.total, state = excluded.state
+    RETURNING project_id, labels, correct, total),
+written AS (
+    INSERT INTO pool_rater (project_id, labels, expert_id, vendor_id, correct, total, prior_right, prior_wrong, state,
+                            muted)
+    SELECT o.project_id, o.labels, n.expert_id, ($3::uuid[])[n.pool], n.correct, n.total, n.prior_right, n.prior_wrong,
+           n.state, n.muted
+    FROM unnest($12::integer[], $13::uuid[], $14::double precision[], $15::double precision[],
+                $16::double precision[], $17::double precision[], $18::bytea[], $19::boolean[])
+         AS n (pool, expert_id, correct, total, prior_right, prior_wrong, state, muted)
+    JOIN own o ON (o.project_id, o.labels) = (($1::uuid[])[n.pool], ($2::text[])[n.pool])
+    ON CONFLICT (project_id, labels, expert_id)
+    DO UPDATE SET correct = excluded.correct, total = excluded.total, prior_right = excluded.prior_right,
+                  prior_wrong = excluded.prior_wrong, state = excluded.state
+    RETURNING project_id, labels, expert_id, new.correct AS correct, new.total AS total,
+              CASE WHEN $20 THEN 0 ELSE new.correct - coalesce(old.correct, 0) END AS gained_correct,
+              CASE WHEN $20 THEN 0 ELSE new.total - coalesce(old.total, 0) END AS gained)
+INSERT INTO skill_gain (expert_id, task_type, domain, correct, expected, total)
+SELECT w.expert_id, s.task_type, s.domain, w.gained_correct,
+       w.gained * usual_rate(o.correct - w.correct, o.total - w.total), w.gained
+FROM written w JOIN project_state s USING (project_id) JOIN own o USING (project_id, labels)
 """
 
 # What is read of a project to be fitted is all there is: nothing of before stays.
 _FORGET = """
 WITH raters AS (DELETE FROM pool_rater WHERE project_id = $1)
 UPDATE pool SET correct = 0, total = 0, state = '' WHERE project_id = $1
-"""
-
-# What a rater's record gains by it is for their skill; fitted anew, it gains nothing, but is to be looked at.
-_WRITE_RATERS = """
-WITH written AS (
-    INSERT INTO pool_rater (project_id, labels, expert_id, vendor_id, correct, total, prior_right, prior_wrong, state,
-                            muted)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::double precision[], $6::double precision[],
-                         $7::double precision[], $8::double precision[], $9::bytea[], $10::boolean[])
-    ON CONFLICT (project_id, labels, expert_id)
-    DO UPDATE SET correct = excluded.correct, total = excluded.total, prior_right = excluded.prior_right,
-                  prior_wrong = excluded.prior_wrong, state = excluded.state
-    RETURNING project_id, labels, expert_id, new.correct AS correct, new.total AS total,
-              CASE WHEN $11 THEN 0 ELSE new.correct - coalesce(old.correct, 0) END AS gained_correct,
-              CASE WHEN $11 THEN 0 ELSE new.total - coalesce(old.total, 0) END AS gained)
-INSERT INTO skill_gain (expert_id, task_type, domain, correct, expected, total)
-SELECT w.expert_id, s.task_type, s.domain, w.gained_correct,
-       w.gained * usual_rate(p.correct - w.correct, p.total - w.total), w.gained
-FROM written w JOIN project_state s USING (project_id) JOIN pool p USING (project_id, labels)
 """
 
 
@@ -132,16 +138,16 @@ async def lock_projects(tx: Transaction, projects: Iterable[Project]) -> dict[UU
 
 async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) -> dict[PoolKey, Loaded]:
     """Reads pools of locked projects with these raters; what is new has no state yet."""
-    found = {key: Loaded(b"", (0.0, 0.0), {}) for key in wanted}
-    pairs = [(*key, expert) for key, experts in wanted.items() for expert in experts]
-    rows = await tx.fetch(_LOAD, *zip(*wanted, strict=True), *(zip(*pairs, strict=True) if pairs else ([], [], [])))
-    for project_id, labels, expert_id, correct, total, right, wrong, state, muted in rows:
-        loaded = found[PoolKey(project_id, labels)]
+    found = [Loaded(b"", (0.0, 0.0), {}) for _ in wanted]
+    pairs = [(place, expert) for place, experts in enumerate(wanted.values(), 1) for expert in experts]
+    rows = await tx.fetch(_LOAD, *_columns(list(wanted), 2), *_columns(pairs, 2))
+    for place, expert_id, correct, total, right, wrong, state, muted in rows:
+        loaded = found[place - 1]
         if expert_id is None:
             loaded.state, loaded.crowd = state, (correct, total)
         else:
             loaded.raters[expert_id] = Rater((right, wrong), correct, total, state, muted)
-    return found
+    return dict(zip(wanted, found, strict=True))
 
 
 async def write_pools(
@@ -152,11 +158,13 @@ async def write_pools(
     Fitted `anew`, raters have no vote more: what is known of those that there were is another.
     """
     own = [(*one.key, one.vendor_id, *one.pool.coin.crowd, stored.pool_state(one.pool)) for one in stepped]
-    projects = zip(*((one.project_id, one.votes, *one.pace) for one in gained), strict=True)
-    await tx.execute(_WRITE_POOLS, *zip(*own, strict=True), *(projects if gained else ([],) * 5))
-    rows = [row for one in stepped for row in _rater_rows(one)]
-    if rows:
-        await tx.execute(_WRITE_RATERS, *zip(*rows, strict=True), anew)
+    projects = [(one.project_id, one.votes, *one.pace) for one in gained]
+    raters = [row for place, one in enumerate(stepped, 1) for row in _rater_rows(place, one)]
+    await tx.execute(_WRITE, *_columns(own, 6), *_columns(projects, 5), *_columns(raters, 8), anew)
+
+
+def _columns(rows: Sequence[Sequence[object]], number: int) -> Iterable[Sequence[object]]:
+    return zip(*rows, strict=True) if rows else ((),) * number
 
 
 async def replace_pools(tx: Transaction, project_id: UUID, fitted: Sequence[Stepped]) -> None:
@@ -166,8 +174,8 @@ async def replace_pools(tx: Transaction, project_id: UUID, fitted: Sequence[Step
         await write_pools(tx, fitted, [], anew=True)
 
 
-def _rater_rows(one: Stepped) -> Iterator[tuple[object, ...]]:
+def _rater_rows(place: int, one: Stepped) -> Iterable[tuple[object, ...]]:
     coin = one.pool.coin
     columns = [values.tolist() for values in (coin.correct, coin.total, coin.prior.right, coin.prior.wrong)]
-    for expert, *values, state in zip(one.experts, *columns, stored.rater_states(one.pool), strict=True):
-        yield (*one.key, expert, one.vendor_id, *values, state, expert in one.muted)
+    muted = [expert in one.muted for expert in one.experts]
+    return zip(repeat(place), one.experts, *columns, stored.rater_states(one.pool), muted, strict=False)

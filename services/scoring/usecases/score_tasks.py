@@ -1,180 +1,212 @@
-"""Scores tasks from all their votes: loads, decides in the domain, writes, emits. One set-based step for any number.
+"""Scores tasks from all their answers: loads, decides in the domain, writes, emits. One set-based step for any number.
 
-Whatever changes votes first locks their projects, then writes, then scores their tasks here.
+Whatever adds answers first locks their projects, then scores their tasks here.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
+from itertools import pairwise
 from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from preceptor.scoring.v1 import events_pb2
 from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Result
 
 from chassis.db import Transaction
 from services.scoring.aggregation import items as pooled
 from services.scoring.aggregation import stored
-from services.scoring.aggregation.items import Item
+from services.scoring.aggregation.crowd import Floats, Ints
+from services.scoring.aggregation.items import Item, Part
 from services.scoring.aggregation.pool import Pool
+from services.scoring.aggregation.sheet import Flags, Sheet
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.pace import Pace
-from services.scoring.domain.scoring import Scoring
+from services.scoring.domain.scoring import Counts, Scoring
 from services.scoring.domain.scoring import score as score_task
-from services.scoring.domain.votes import Vote, standing
 from services.scoring.usecases.assume_raters import Rating, assume, flagged
 from services.scoring.usecases.pools import Gained, Loaded, PoolKey, Stepped, load_pools, write_pools
 from services.scoring.usecases.tasks import WEIGHT, NewState, Task, found_bytes, write_tasks
 from services.scoring.usecases.tell import to_judgement
 
 _UNKNOWN = Pace()
+_Engine = Callable[[Pool, Part, Sequence[Item], Ints], tuple[list[Finding], NDArray[np.float32]]]
 
 
 @dataclass(slots=True)
 class Asked:
-    """A task with its votes: what is asked of the engine, and by question what it has found and holds."""
+    """Tasks with their answers: what is asked of the engine, and what it has found.
 
-    task: Task
-    votes: Sequence[Vote]
-    pace: Pace
-    stand: Sequence[Vote]
+    The questions of all tasks are items, numbered through.
+    """
+
+    tasks: Sequence[Task]
+    sheet: Sheet
+    stand: Flags
+    """Which answers do."""
     items: list[Item]
     findings: list[Finding]
+    """By item."""
     held: list[bytes]
+    """What the models hold of each item."""
+    weights: Floats
+    """The evidence of each vote, in nats; NaN where it has none."""
+
+    def questions(self) -> Iterator[slice]:
+        """The items of each task."""
+        ends = np.concatenate(([0], np.cumsum(self.sheet.width))).tolist()
+        return (slice(a, b) for a, b in pairwise(ends))
 
 
-class Place(NamedTuple):
-    """A question of a task."""
+class _Pooled(NamedTuple):
+    """A pool with its part of what is asked."""
 
-    asked: Asked
-    question: int
+    key: PoolKey
+    part: Part
+    task: Task
+    """One of those that have a question of it."""
+
+    def experts(self) -> list[UUID]:
+        """Whose votes a step touches, in the order of their numbers."""
+        return [self.part.sheet.experts[number] for number in self.part.experts.tolist()]
 
 
 async def score(
-    tx: Transaction,
-    tasks: Sequence[Task],
-    votes: Mapping[UUID, Sequence[Vote]],
-    paces: Mapping[UUID, Pace],
-    traces: Mapping[UUID, str],
+    tx: Transaction, tasks: Sequence[Task], sheet: Sheet, paces: Mapping[UUID, Pace], traces: Mapping[UUID, str]
 ) -> None:
-    """Scores tasks of locked projects by their votes: a step of their pools, the next version of each, TaskScored.
+    """Scores tasks of locked projects by their answers: a step of their pools, the next version of each, TaskScored.
 
     `paces` are those of the projects before, `traces` the traceparents of what caused it, by task.
     """
-    paces = _paces(tasks, votes, paces)
-    asked = [ask(task, votes[task.task_id], paces[task.project_id]) for task in tasks]
-    pools = by_pool(asked)
-    experts = {key: pooled.raters([p.asked.items[p.question] for p in places]) for key, places in pools.items()}
-    loaded = await load_pools(tx, experts)
-    await _assume_new(tx, pools, experts, loaded)
-    _leave_out_muted(pools, loaded)
-    stepped = [_step(key, places, experts[key], loaded[key]) for key, places in pools.items()]
-    await write_pools(tx, stepped, _gained(asked, paces))
-    await write(tx, asked, traces)
+    asked = ask(tasks, sheet)
+    paces = _paces(tasks, sheet, paces)
+    pools = _by_pool(asked)
+    loaded = await load_pools(tx, {pool.key: pool.experts() for pool in pools})
+    await _assume_new(tx, pools, loaded)
+    stepped, gained = [], np.zeros(len(tasks), dtype=np.int64)
+    for pool in pools:
+        part, model, experts, muted = _run(asked, pool, loaded[pool.key], pooled.step)
+        stepped.append(Stepped(pool.key, pool.task.vendor_id, experts, muted, model))
+        np.add.at(gained, sheet.task[sheet.answer[part.cast[~sheet.known[sheet.answer[part.cast]]]]], 1)
+        np.subtract.at(gained, sheet.task[sheet.answer[part.gone]], 1)
+    await write_pools(tx, stepped, _gained(tasks, gained, paces))
+    await write(tx, asked, range(len(tasks)), paces, traces)
 
 
-def ask(task: Task, votes: Sequence[Vote], pace: Pace = _UNKNOWN) -> Asked:
-    """What a task asks of the engine."""
-    stand, form = standing(votes), task.form
-    stood = standing([vote for vote in votes if vote.known])
-    replaced = set(stood).difference(stand) if len(stand) < len(votes) else ()
-    remaining = task.redundancy.greatest - len({vote.answer_id for vote in stand})
-    items = pooled.items(form.questions, form.aggregator, remaining, stand, list(replaced))
-    at, held = 0, []
-    for labels in form.labels:
-        size = stored.item_bytes(len(labels))
-        held.append(task.held[at : at + size])
-        at += size
-    return Asked(task, votes, pace, stand, items, [], held)
+def ask(tasks: Sequence[Task], sheet: Sheet) -> Asked:
+    """What tasks ask of the engine, by what is known of their answers."""
+    stand = sheet.standing()
+    standing = np.bincount(sheet.task[stand], minlength=len(tasks)).tolist()
+    forms = [task.form for task in tasks]
+    items = [
+        Item(question, form.aggregator, task.redundancy.greatest - stood)
+        for task, form, stood in zip(tasks, forms, standing, strict=True)
+        for question in form.questions
+    ]
+    held = [task.held[own] for task, form in zip(tasks, forms, strict=True) for own in form.held]
+    nothing = [Finding(None, (), 0)] * len(items)
+    return Asked(tasks, sheet, stand, items, nothing, held, np.full(len(sheet.answer), np.nan))
 
 
-def by_pool(asked: Sequence[Asked]) -> dict[PoolKey, list[Place]]:
-    """The questions of tasks by their pools; those of a task in their order."""
-    pools: defaultdict[PoolKey, list[Place]] = defaultdict(list)
-    for one in asked:
-        for question, labels in enumerate(one.task.form.pools):
-            pools[PoolKey(one.task.project_id, labels)].append(Place(one, question))
-    for one in asked:
-        one.findings = [Finding(None, {}, 0)] * len(one.items)
-    return dict(pools)
-
-
-async def look(tx: Transaction, asked: Sequence[Asked]) -> None:
+async def look(tx: Transaction, asked: Asked) -> None:
     """Fills in what is found of tasks by what is held of them, without a step."""
-    pools = by_pool(asked)
-    experts = {key: pooled.raters([p.asked.items[p.question] for p in places]) for key, places in pools.items()}
-    loaded = await load_pools(tx, experts) if pools else {}
-    _leave_out_muted(pools, loaded)
-    for key, places in pools.items():
-        raters = [loaded[key].raters[expert] for expert in experts[key]]
-        pool = _load(places, raters, loaded[key])
-        some = [place.asked.items[place.question] for place in places]
-        for place, finding in zip(places, pooled.look(pool, some, experts[key]), strict=True):
-            place.asked.findings[place.question] = finding
+    pools = _by_pool(asked)
+    loaded = await load_pools(tx, {pool.key: pool.experts() for pool in pools}) if pools else {}
+    for pool in pools:
+        _run(asked, pool, loaded[pool.key], pooled.look)
 
 
-def outcome_of(one: Asked) -> Scoring:
-    """What follows from what is found of a task."""
-    names = [question.id for question in one.task.form.questions]
-    return score_task(one.votes, one.stand, one.findings, names, one.task.redundancy, one.pace, closed=one.task.closed)
+def outcomes(asked: Asked, paces: Mapping[UUID, Pace]) -> list[Scoring]:
+    """What follows of each task from what is found of it."""
+    sheet = asked.sheet
+    standing = np.bincount(sheet.task[asked.stand], minlength=len(asked.tasks)).tolist()
+    counts = map(Counts, sheet.sizes.tolist(), standing)
+    return [
+        score_task(
+            answers,
+            asked.findings[questions],
+            counted,
+            task.form.names,
+            task.redundancy,
+            paces.get(task.project_id, _UNKNOWN),
+            closed=task.closed,
+        )
+        for task, answers, counted, questions in zip(
+            asked.tasks, sheet.answered(), counts, asked.questions(), strict=True
+        )
+    ]
 
 
-async def write(tx: Transaction, asked: Sequence[Asked], traces: Mapping[UUID, str]) -> None:
-    """Writes the next version of each task by what is found of it, and emits TaskScored.
+async def write(
+    tx: Transaction,
+    asked: Asked,
+    which: Sequence[int],
+    paces: Mapping[UUID, Pace],
+    traces: Mapping[UUID, str],
+) -> None:
+    """Writes the next version of these of the tasks by what is found of them, and emits TaskScored.
 
     What no new answer has caused carries on the trace of the last one.
     """
+    scorings, weights, kept = outcomes(asked, paces), _weights(asked), asked.sheet.pack()
+    latest = np.zeros(len(asked.tasks), dtype=np.int64)
+    np.maximum.at(latest, asked.sheet.task, asked.sheet.answers["submitted"].astype(np.int64))
+    updated_at = latest.tolist()
+    questions = list(asked.questions())
     states = []
-    for one in asked:
-        form, task = one.task.form, one.task
-        scoring = outcome_of(one)
-        result = form.aggregator.result(form.questions, one.findings)
+    for place in which:
+        task, scoring, own = asked.tasks[place], scorings[place], questions[place]
         trace = traces.get(task.task_id) or task.trace
-        states.append(_state(one, scoring, result.SerializeToString(deterministic=True), trace))
+        result = task.form.aggregator.result(task.form.questions, scoring.findings)
         tx.emit(_event(task, scoring, result), traceparent=trace or None)
-    await write_tasks(tx, states)
+        follows = scoring.outcome
+        states.append(
+            NewState(
+                task_id=task.task_id,
+                version=task.version + 1,
+                verdict=follows.verdict,
+                reason=follows.reason,
+                seen=scoring.seen,
+                wanted=follows.wanted,
+                result=result.SerializeToString(deterministic=True),
+                confidence=scoring.confidence,
+                held=b"".join(asked.held[own]),
+                weights=weights[place],
+                found=found_bytes([finding.label for finding in scoring.findings]),
+                updated_at=updated_at[place],
+                trace=trace,
+                answers=kept[place].answers,
+                stated=kept[place].stated,
+            )
+        )
+    await write_tasks(tx, [asked.tasks[place] for place in which], states)
 
 
-def _state(one: Asked, scoring: Scoring, result: bytes, trace: str) -> NewState:
-    follows, found = scoring.outcome, one.findings
-    weights = [
-        ballot.weight if (ballot := found[vote.question].ballots.get(vote.answer_id)) else nan
-        for vote in sorted(one.stand, key=lambda vote: (vote.question, vote.answer_id))
-        if vote.label is not None
-    ]
-    return NewState(
-        one.task.task_id,
-        one.task.version + 1,
-        follows.verdict,
-        follows.reason,
-        scoring.seen,
-        follows.wanted,
-        result,
-        scoring.confidence,
-        b"".join(one.held),
-        np.array(weights, WEIGHT).tobytes(),
-        found_bytes([finding.label for finding in found]),
-        max(vote.submitted_at for vote in one.votes),
-        trace,
-    )
+def _by_pool(asked: Asked) -> list[_Pooled]:
+    """The pools that tasks have questions of."""
+    numbers: dict[PoolKey, int] = {}
+    of_items: list[int] = []
+    first: list[Task] = []
+    for task in asked.tasks:
+        for labels in task.form.pools:
+            number = numbers.setdefault(PoolKey(task.project_id, labels), len(numbers))
+            of_items.append(number)
+            if number == len(first):
+                first.append(task)
+    parts = pooled.parts(asked.sheet, asked.stand, np.array(of_items, dtype=np.int64))
+    return list(map(_Pooled, numbers, parts, first))
 
 
-async def _assume_new(
-    tx: Transaction,
-    pools: Mapping[PoolKey, Sequence[Place]],
-    experts: Mapping[PoolKey, Sequence[UUID]],
-    loaded: Mapping[PoolKey, Loaded],
-) -> None:
+async def _assume_new(tx: Transaction, pools: Sequence[_Pooled], loaded: Mapping[PoolKey, Loaded]) -> None:
     """Gives raters who are new to a pool a state: nothing counted, and what is assumed of them."""
-    new = {key: [expert for expert in some if expert not in loaded[key].raters] for key, some in experts.items()}
+    new = {pool.key: [e for e in pool.experts() if e not in loaded[pool.key].raters] for pool in pools}
     wanted = {
-        Rating(key.project_id, expert, pools[key][0].asked.task.task_type, pools[key][0].asked.task.domain)
-        for key, some in new.items()
-        for expert in some
+        Rating(pool.key.project_id, expert, pool.task.task_type, pool.task.domain)
+        for pool in pools
+        for expert in new[pool.key]
     }
     assumed, muted = await assume(tx, wanted), await flagged(tx, {rating.expert_id for rating in wanted})
     for key, some in new.items():
@@ -183,48 +215,52 @@ async def _assume_new(
         }
 
 
-def _leave_out_muted(pools: Mapping[PoolKey, Sequence[Place]], loaded: Mapping[PoolKey, Loaded]) -> None:
-    for key, places in pools.items():
-        if muted := {expert for expert, rater in loaded[key].raters.items() if rater.muted}:
-            for asked, question in places:
-                asked.items[question] = pooled.heard(asked.items[question], muted)
+def _run(asked: Asked, pool: _Pooled, loaded: Loaded, engine: _Engine) -> tuple[Part, Pool, list[UUID], set[UUID]]:
+    """Fills in what the engine finds of the items of a pool, and what is held of them from now on.
 
-
-def _step(key: PoolKey, places: Sequence[Place], experts: Sequence[UUID], loaded: Loaded) -> Stepped:
-    """One step of a pool; fills in what is found of its questions, and what is held of them from now on."""
+    Gives the part that is heard, the pool by then, its raters, and those of them that are muted.
+    """
+    experts, numbers = pool.experts(), pool.part.experts
     raters = [loaded.raters[expert] for expert in experts]
-    pool = _load(places, raters, loaded)
-    found = pooled.step(pool, [place.asked.items[place.question] for place in places], experts)
-    for (asked, question), finding, held in zip(places, found, stored.item_states(pool), strict=True):
-        asked.findings[question], asked.held[question] = finding, held
-    muted = {expert for expert in experts if loaded.raters[expert].muted}
-    return Stepped(key, places[0].asked.task.vendor_id, experts, muted, pool)
+    muted = {expert for expert, rater in zip(experts, raters, strict=True) if rater.muted}
+    part = pool.part.heard(numbers[[rater.muted for rater in raters]]) if muted else pool.part
+    own = part.items.tolist()
+    some = [asked.items[item] for item in own]
+    classes = pool.key.labels.count(",") + 1
+    model = stored.load(classes, loaded.state, raters, [asked.held[item] for item in own], loaded.crowd)
+    findings, weights = engine(model, part, some, numbers)
+    asked.weights[part.cast] = weights
+    for item, finding, held in zip(own, findings, stored.item_states(model), strict=True):
+        asked.findings[item], asked.held[item] = finding, held
+    return part, model, experts, muted
 
 
-def _load(places: Sequence[Place], raters: Sequence[stored.Rater], loaded: Loaded) -> Pool:
-    classes = len(places[0].asked.task.form.labels[places[0].question])
-    held = [place.asked.held[place.question] for place in places]
-    return stored.load(classes, loaded.state, raters, held, loaded.crowd)
+def _weights(asked: Asked) -> list[bytes]:
+    """The weights of the votes that stand and name a label, by task: in the order of questions and answers."""
+    sheet = asked.sheet
+    cast = np.flatnonzero(asked.stand[sheet.answer] & (sheet.stated["label"] >= 0))
+    cast = cast[np.lexsort((sheet.answer[cast], sheet.item[cast]))]
+    sizes = np.bincount(sheet.task[sheet.answer[cast]], minlength=len(asked.tasks))
+    whole = asked.weights[cast].astype(WEIGHT).tobytes()
+    ends = np.concatenate(([0], np.cumsum(sizes))) * WEIGHT.itemsize
+    return [whole[a:b] for a, b in pairwise(ends.tolist())]
 
 
-def _paces(
-    tasks: Sequence[Task], votes: Mapping[UUID, Sequence[Vote]], before: Mapping[UUID, Pace]
-) -> dict[UUID, Pace]:
+def _paces(tasks: Sequence[Task], sheet: Sheet, before: Mapping[UUID, Pace]) -> dict[UUID, Pace]:
     """How long answers take in each project, with those that have come."""
-    paces = dict(before)
-    for task in tasks:
-        for vote in votes[task.task_id]:
-            if not vote.known and vote.question == 0:
-                paces[task.project_id] = paces[task.project_id].with_answer(vote.seconds)
-    return paces
+    took: dict[UUID, list[int]] = {project: [] for project in before}
+    new = ~sheet.known
+    for place, seconds in zip(sheet.task[new].tolist(), sheet.answers["seconds"][new].tolist(), strict=True):
+        took[tasks[place].project_id].append(seconds)
+    return {project: pace.with_answers(took[project]) for project, pace in before.items()}
 
 
-def _gained(asked: Sequence[Asked], paces: Mapping[UUID, Pace]) -> list[Gained]:
-    """What each project has gained by the step."""
-    votes: defaultdict[UUID, int] = defaultdict(int)
-    for one in asked:
-        votes[one.task.project_id] += sum(len(i.votes) - i.counted - len(i.gone) for i in one.items)
-    return [Gained(project_id, more, paces[project_id]) for project_id, more in votes.items()]
+def _gained(tasks: Sequence[Task], votes: Ints, paces: Mapping[UUID, Pace]) -> list[Gained]:
+    """What each project has gained by a step, from how many votes each task has."""
+    gained: dict[UUID, int] = {}
+    for task, more in zip(tasks, votes.tolist(), strict=True):
+        gained[task.project_id] = gained.get(task.project_id, 0) + more
+    return [Gained(project, more, paces[project]) for project, more in gained.items()]
 
 
 def _event(task: Task, scoring: Scoring, result: Result) -> events_pb2.TaskScored:

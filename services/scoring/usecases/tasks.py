@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
 from functools import lru_cache
+from itertools import accumulate, pairwise
+from struct import pack
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,39 +13,46 @@ import numpy as np
 from preceptor.work.v1.work_pb2 import Question, Questions
 
 from chassis.db import Row, Transaction
-from services.scoring.aggregation import aggregator_for
+from services.scoring.aggregation import aggregator_for, stored
 from services.scoring.aggregation.aggregator import Aggregator
+from services.scoring.aggregation.sheet import Kept
 from services.scoring.domain.stopping import Redundancy, Verdict
 
 _LOAD = """
 SELECT task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers, stop_confidence,
-       questions, version, verdict, found, held, trace
+       questions, version, verdict, found, held, trace, answers, stated
 FROM task_state WHERE task_id = ANY($1::uuid[]) ORDER BY task_id
 """
 
 _LOAD_OF = """
 SELECT task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers, stop_confidence,
-       questions, version, verdict, found, held, trace
+       questions, version, verdict, found, held, trace, answers, stated
 FROM task_state WHERE project_id = $1 ORDER BY task_id
 """
 
-_MAKE = """
-INSERT INTO task_state (task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers,
-                        stop_confidence, questions, updated_at)
-SELECT n.*, '-infinity'
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::smallint[], $6::smallint[], $7::smallint[],
-            $8::smallint[], $9::double precision[], $10::bytea[]) AS n
-"""
-
+# The update does not see what the insert adds: what an event tells of a task for good is given of new ones alone.
 _WRITE = """
+WITH n AS MATERIALIZED (
+    SELECT *, 'epoch'::timestamptz + updated * interval '1 microsecond' AS updated_at
+    FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::smallint[], $5::integer[], $6::integer[],
+                         $7::bytea[], $8::double precision[], $9::bytea[], $10::bytea[], $11::bytea[],
+                         $12::bigint[], $13::text[], $14::bytea[], $15::bytea[])
+         AS n (task_id, version, verdict, reason, seen, wanted, result, confidence, held, weights, found, updated,
+               trace, answers, stated)),
+made AS (
+    INSERT INTO task_state (task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers,
+                            stop_confidence, questions, version, verdict, reason, answers_seen, answers_wanted, result,
+                            confidence, held, weights, found, updated_at, trace, answers, stated)
+    SELECT t.*, n.version, n.verdict, n.reason, n.seen, n.wanted, n.result, n.confidence, n.held, n.weights, n.found,
+           n.updated_at, n.trace, n.answers, n.stated
+    FROM unnest($16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[], $20::smallint[], $21::smallint[], $22::smallint[],
+                $23::smallint[], $24::double precision[], $25::bytea[]) AS t (task_id)
+    JOIN n USING (task_id))
 UPDATE task_state t
 SET version = n.version, verdict = n.verdict, reason = n.reason, answers_seen = n.seen, answers_wanted = n.wanted,
     result = n.result, confidence = n.confidence, held = n.held, weights = n.weights, found = n.found,
-    updated_at = n.updated_at, trace = n.trace
-FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::smallint[], $5::integer[], $6::integer[], $7::bytea[],
-            $8::double precision[], $9::bytea[], $10::bytea[], $11::bytea[], $12::timestamptz[], $13::text[])
-     AS n (task_id, version, verdict, reason, seen, wanted, result, confidence, held, weights, found, updated_at, trace)
-WHERE t.task_id = n.task_id
+    updated_at = n.updated_at, trace = n.trace, answers = n.answers, stated = n.stated
+FROM n WHERE t.task_id = n.task_id
 """
 
 _HOLD = """
@@ -54,16 +62,19 @@ WHERE t.task_id = n.task_id AND t.held <> n.held
 
 WEIGHT = np.dtype("<f4")
 """How the weights of votes are kept, in nats, by question and answer."""
-_LABEL = np.dtype("<i2")
 
 
 class Form(NamedTuple):
-    """What a task asks: its questions, for each the words of its labels, and the pool of each by its labels."""
+    """What a task asks: its questions, and of each its name, the words of its labels, the pool by these, and where what
+    the models hold of it lies in what they hold of the task.
+    """
 
     aggregator: Aggregator
     questions: tuple[Question, ...]
+    names: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
     pools: tuple[str, ...]
+    held: tuple[slice, ...]
 
 
 class Task(NamedTuple):
@@ -83,11 +94,21 @@ class Task(NamedTuple):
     held: bytes = b""
     trace: str = ""
     """The traceparent of the answer by which it was scored last."""
+    kept: Kept = Kept(b"", b"")
+
+    @property
+    def new(self) -> bool:
+        """Whether nothing of it is kept yet."""
+        return self.version == 0
 
     @property
     def form(self) -> Form:
         """What it asks. Raises `UnknownTaskType`."""
         return form_of(self.task_type, self.questions)
+
+    def held_of(self, question: int) -> bytes:
+        """What the models hold of a question."""
+        return self.held[self.form.held[question]]
 
     @property
     def closed(self) -> bool:
@@ -109,8 +130,11 @@ class NewState(NamedTuple):
     held: bytes
     weights: bytes
     found: bytes
-    updated_at: datetime
+    updated_at: int
+    """In microseconds since 1970."""
     trace: str
+    answers: bytes
+    stated: bytes
 
 
 @lru_cache(1024)
@@ -118,12 +142,20 @@ def form_of(task_type: int, questions: bytes) -> Form:
     """The form of a task, from its serialized ``preceptor.work.v1.Questions``. Raises `UnknownTaskType`."""
     aggregator, asked = aggregator_for(task_type), tuple(Questions.FromString(questions).questions)
     labels = tuple(map(aggregator.labels, asked))
-    return Form(aggregator, asked, labels, tuple(map(",".join, labels)))
+    ends = [0, *accumulate(stored.item_bytes(len(words)) for words in labels)]
+    held = tuple(slice(a, b) for a, b in pairwise(ends))
+    return Form(aggregator, asked, tuple(each.id for each in asked), labels, tuple(map(",".join, labels)), held)
+
+
+@lru_cache(1024)
+def rule_of(least: int, greatest: int, stop_confidence: float) -> Redundancy:
+    """The stop rule that tasks have in common. Raises `InvalidRedundancy`."""
+    return Redundancy(least, greatest, stop_confidence)
 
 
 def found_bytes(labels: Sequence[int | None]) -> bytes:
     """The labels found, as they are kept."""
-    return np.array([-1 if label is None else label for label in labels], _LABEL).tobytes()
+    return pack(f"<{len(labels)}h", *(-1 if label is None else label for label in labels))
 
 
 async def load_tasks(tx: Transaction, task_ids: Collection[UUID]) -> list[Task]:
@@ -138,23 +170,22 @@ async def load_tasks_of(tx: Transaction, project_id: UUID) -> list[Task]:
 
 def _tasks(rows: Iterable[Row]) -> list[Task]:
     return [
-        Task(*row[:6], Redundancy(*row[6:9]), *row[9:])  # type: ignore[call-arg]  # by the order of the columns
+        Task(*row[:6], rule_of(*row[6:9]), *row[9:15], Kept(*row[15:]))  # type: ignore[call-arg]  # by the columns
         for row in map(tuple, rows)
     ]
 
 
-async def make_tasks(tx: Transaction, tasks: Sequence[Task]) -> None:
-    """Makes tasks that are not known."""
-    if tasks:
-        rows = [(*task[:6], task.redundancy.least, task.redundancy.greatest, task.redundancy.stop_confidence,
-                 task.questions) for task in tasks]  # fmt: skip
-        await tx.execute(_MAKE, *zip(*rows, strict=True))
-
-
-async def write_tasks(tx: Transaction, states: Sequence[NewState]) -> None:
-    """Writes what has become of tasks."""
+async def write_tasks(tx: Transaction, tasks: Sequence[Task], states: Sequence[NewState]) -> None:
+    """Makes the tasks that are new, and writes what has become of all."""
     if states:
-        await tx.execute(_WRITE, *zip(*states, strict=True))
+        new = [_told(task) for task in tasks if task.new]
+        await tx.execute(_WRITE, *zip(*states, strict=True), *(zip(*new, strict=True) if new else ((),) * 10))
+
+
+def _told(task: Task) -> tuple[object, ...]:
+    """What an event tells of a task for good."""
+    rule = task.redundancy
+    return (*task[:6], rule.least, rule.greatest, rule.stop_confidence, task.questions)
 
 
 async def hold(tx: Transaction, task_ids: Sequence[UUID], held: Sequence[bytes]) -> None:

@@ -9,10 +9,11 @@ from services.scoring.domain.judging import Judgement
 
 def to_judgement(judgement: Judgement) -> events_pb2.Judgement:
     """A judgement as the contract has it."""
-    return events_pb2.Judgement(
+    told = events_pb2.Judgement(
         answer_id=str(judgement.answer_id),
         proposal=events_pb2.Proposal.ValueType(judgement.proposal),
         payable_basis_points=judgement.payable_basis_points,
-        ground=judgement.ground,
-        evidence=judgement.evidence,
     )
+    if judgement.ground:
+        told.ground, told.evidence = judgement.ground, judgement.evidence
+    return told
