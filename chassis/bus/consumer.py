@@ -122,7 +122,7 @@ class Consumer(Generic[C]):
         trouble = Backoff(0.1, _LONGEST_HOLD)
         while batch:
             handled = await self._handler.handle(batch)
-            await self._in_thread(partial(self._commit, batch[: handled.done]))
+            self._note(batch[: handled.done])
             batch = batch[handled.done :]
             if handled.error:
                 if handled.done:
@@ -155,6 +155,7 @@ class Consumer(Generic[C]):
 
     def _fetch(self) -> list[Record]:
         """A batch: waits for the first record, then a moment for others. `consume` alone would wait for all."""
+        self._commit_when_due()
         first = self._client.poll(_POLL_SECONDS)
         if first is None:
             self._commit_finished()
@@ -163,6 +164,7 @@ class Consumer(Generic[C]):
 
     def _poll_paused(self, held: Sequence[Record], seconds: float) -> list[Record]:
         """Keeps the membership alive; a partition that came new may give a record before it is paused as well."""
+        self._commit_when_due()
         self._client.pause(self._client.assignment())
         message = self._client.poll(min(seconds, _HOLD_POLL_SECONDS))
         return self._kept([*held, *self._records([message] if message else [])])
@@ -180,10 +182,13 @@ class Consumer(Generic[C]):
         headers = cast(RawHeaders, message.headers() or [])  # off the wire they are pairs of text and bytes
         return Record(topic[len(self._prefix) :], partition, offset, message.key(), message.value(), headers)
 
-    def _commit(self, done: Sequence[Record]) -> None:
-        """Notes what is done, and commits it when the last commit is some time ago."""
+    def _note(self, done: Sequence[Record]) -> None:
+        """Notes what is done, for the next call in the thread, which commits it."""
         self._finished.update({(record.topic, record.partition): record.offset + 1 for record in done})
         self._uncommitted = self._uncommitted or bool(done)
+
+    def _commit_when_due(self) -> None:
+        """Commits what is done when the last commit is some time ago."""
         if time.monotonic() - self._committed_at >= _COMMIT_SECONDS:
             self._commit_finished()
 

@@ -1,8 +1,8 @@
 """The relay: outbox rows into Kafka, in the order of their lanes, at least once.
 
-A round is one transaction: lock lanes, read, produce, flush, check every report, delete, commit. The commit gives the
-lanes back, so any number of relays share them without a session to hold anything. What a crash between flush and commit
-repeats, consumers drop by their inbox.
+A round is one transaction: lock lanes and take their rows, produce, flush, check every report, commit. The commit gives
+the lanes back, so any number of relays share them without a session to hold anything. What a crash between flush and
+commit repeats, consumers drop by their inbox.
 """
 
 from __future__ import annotations
@@ -26,30 +26,12 @@ _log = structlog.get_logger(__name__)
 Publish = Callable[[Sequence[Waiting]], Awaitable[Mapping[int, str]]]
 """Publishes rows in order; returns the place and the fault of each that is not known to have arrived."""
 
-_LOCK_CLASS = 0x6C616E65
 # After a round that moved something: as long as it took, between these. On a machine that is short of processor rounds
 # become fewer and larger.
 _BUSY_SECONDS = (0.010, 0.050)
 _IDLE_SECONDS = 0.100
 
-# The lock must be had before the rows are read: a statement that did both would read by a snapshot from before the
-# lock, and see rows that the lane's last holder has published and deleted since.
-_LOCK_LANES = """
-SELECT lane, pg_try_advisory_xact_lock($1, lane) AS mine
-FROM (
-    SELECT lane FROM unnest($2::int[]) WITH ORDINALITY AS wanted (lane, place)
-    WHERE EXISTS (SELECT FROM outbox WHERE outbox.lane = wanted.lane)
-    ORDER BY place LIMIT $3
-) AS candidate
-"""
-
-_READ = """
-SELECT o.lane, o.id, o.topic, o.key, o.payload, o.headers
-FROM unnest($1::smallint[]) AS held (lane)
-CROSS JOIN LATERAL (
-    SELECT * FROM outbox WHERE outbox.lane = held.lane ORDER BY id LIMIT $2
-) AS o
-"""
+_TAKE = "SELECT lane, id, topic, key, payload, headers FROM take_events($1, $2, $3)"
 
 # By exact ids, never by range: a row with a smaller id may have been committed since the read. The lanes are there for
 # the index.
@@ -115,28 +97,39 @@ class Relay:
 
         Raises `NotPublished` if any row did not go out; those that did, up to it in its lane, are gone all the same.
         """
-        # A delete that a crash of the server undoes repeats events in their order, as a crash before it would have.
-        async with self._database.transaction(Scope.service(), by_index=True, durable=False) as tx:
-            lanes = await self._lock_lanes(tx)
-            rows = await _read(tx, lanes, self._batch // len(lanes)) if lanes else []
-            faults = await self._publish(rows) if rows else {}
-            sent = delivered(rows, faults)
-            if sent:
-                await tx.execute(_DELETE, lanes, [row.id for row in sent])
-        self.counts.published += len(sent)
-        if faults:
+        rows: list[Waiting] = []
+        faults: Mapping[int, str] = {}
+        try:
+            # A delete that a crash of the server undoes repeats events in order, as a crash before it would have.
+            async with self._database.transaction(Scope.service(), by_index=True, durable=False) as tx:
+                rows = await self._take(tx)
+                if rows and (faults := await self._publish(rows)):
+                    raise NotPublished(next(iter(faults.values())))
+        except NotPublished:
             self.counts.failed += len(faults)
-            raise NotPublished(next(iter(faults.values())))
-        return len(sent)
+            await self._delete(delivered(rows, faults))
+            raise
+        self.counts.published += len(rows)
+        return len(rows)
 
-    async def _lock_lanes(self, tx: Transaction) -> list[int]:
-        """Locks lanes that have rows. Relays that meet on a lane each take fewer, until they work side by side."""
+    async def _take(self, tx: Transaction) -> list[Waiting]:
+        """Takes rows out of lanes that have some, and locks these, until the transaction ends.
+
+        Relays that meet on a lane each take fewer, until they work side by side.
+        """
         first = random.randrange(LANES)  # noqa: S311
         wanted = [(first + place) % LANES for place in range(LANES)]
-        found = await tx.fetch(_LOCK_LANES, _LOCK_CLASS, wanted, self._share)
-        mine = [row["lane"] for row in found if row["mine"]]
-        self._share = min(LANES, self._share * 2) if len(mine) == len(found) else max(1, self._share // 2)
-        return mine
+        found = [Waiting._make(row) for row in await tx.fetch(_TAKE, wanted, self._share, self._batch)]
+        rows = [row for row in found if row.id is not None]
+        self._share = min(LANES, self._share * 2) if len(rows) == len(found) else max(1, self._share // 2)
+        return sorted(rows)
+
+    async def _delete(self, sent: Sequence[Waiting]) -> None:
+        """Takes out what went out before others did not: theirs were taken together, and are all back."""
+        if sent:
+            async with self._database.transaction(Scope.service(), by_index=True, durable=False) as tx:
+                await tx.execute(_DELETE, [row.lane for row in sent], [row.id for row in sent])
+            self.counts.published += len(sent)
 
 
 class NotPublished(Exception):
@@ -164,10 +157,6 @@ async def outbox_depth(tx: Transaction) -> OutboxDepth:
     """How much waits in the outbox, and for how long."""
     row = await tx.fetchrow(_DEPTH)
     return OutboxDepth(row[0], float(row[1])) if row else OutboxDepth(0, 0.0)
-
-
-async def _read(tx: Transaction, lanes: Sequence[int], each: int) -> list[Waiting]:
-    return [Waiting._make(row) for row in await tx.fetch(_READ, lanes, max(1, each))]
 
 
 def _name(error: Exception) -> str:

@@ -12,7 +12,6 @@ from preceptor.tasking.v1 import events_pb2 as tasking
 
 from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.envelope import Event
-from chassis.bus.intake import Record
 from chassis.db import Database, Scope, Transaction
 from chassis.errors import Unavailable
 from tests.support.bus import PARTITIONS, Bus, eventually, record, relaying, running
@@ -100,12 +99,11 @@ class LosesCommits(Consumer[None]):
 
     lost = 0
 
-    def _commit(self, done: Sequence[Record]) -> None:
-        if self.lost:
-            super()._commit(done)
+    def _commit_finished(self) -> None:
+        if self.lost or not self._finished:
+            super()._commit_finished()
             return
         self.lost += 1
-        self._finished.update({(record.topic, record.partition): record.offset + 1 for record in done})
         self._on_commit(KafkaError(KafkaError.STALE_MEMBER_EPOCH), [])
 
 
