@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 
 
 async def pause(seconds: float, *wakers: asyncio.Event) -> None:
@@ -19,6 +20,26 @@ async def pause(seconds: float, *wakers: asyncio.Event) -> None:
     finally:
         for waiter in waiting:
             waiter.cancel()
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[None, None, object]) -> AsyncIterator[None]:
+    """Begins work that waits for another process, such as a statement, and runs the body meanwhile; then both are done.
+
+    For a body that computes, without waiting. Raises what the body raises, having called off the work, else what the
+    work raises.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        for _ in range(2):  # it begins in the first turn of the loop, and what it sends leaves before the second
+            await asyncio.sleep(0)
+        yield
+    except BaseException:
+        task.cancel()
+        with suppress(BaseException):
+            await task
+        raise
+    await task
 
 
 class Backoff:

@@ -160,7 +160,7 @@ async def _tell(tx: Transaction, task_ids: Sequence[UUID], pace: Pace) -> int:
     await score_tasks.look(tx, asked)
     scorings = score_tasks.outcomes(asked, paces)
     changed = [n for n, (task, scoring) in enumerate(zip(tasks, scorings, strict=True)) if _changed(task, scoring)]
-    await score_tasks.write(tx, asked, changed, paces, {})
+    await score_tasks.write(tx, score_tasks.follow(asked, changed, paces, {}))
     return len(changed)
 
 

@@ -17,6 +17,7 @@ from preceptor.scoring.v1 import events_pb2
 from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Result
 
 from chassis.db import Transaction
+from chassis.waiting import beside
 from services.scoring.aggregation import items as pooled
 from services.scoring.aggregation import stored
 from services.scoring.aggregation.crowd import Floats, Ints
@@ -61,6 +62,15 @@ class Asked:
         return (slice(a, b) for a, b in pairwise(ends))
 
 
+class Following(NamedTuple):
+    """What follows for a task: its scoring, its result, and the state to be written."""
+
+    task: Task
+    scoring: Scoring
+    result: Result
+    state: NewState
+
+
 class _Pooled(NamedTuple):
     """A pool with its part of what is asked."""
 
@@ -92,8 +102,9 @@ async def score(
         stepped.append(Stepped(pool.key, pool.task.vendor_id, experts, muted, model))
         np.add.at(gained, sheet.task[sheet.answer[part.cast[~sheet.known[sheet.answer[part.cast]]]]], 1)
         np.subtract.at(gained, sheet.task[sheet.answer[part.gone]], 1)
-    await write_pools(tx, stepped, _gained(tasks, gained, paces))
-    await write(tx, asked, range(len(tasks)), paces, traces)
+    async with beside(write_pools(tx, stepped, _gained(tasks, gained, paces))):
+        following = follow(asked, range(len(tasks)), paces, traces)
+    await write(tx, following)
 
 
 def ask(tasks: Sequence[Task], sheet: Sheet) -> Asked:
@@ -140,49 +151,47 @@ def outcomes(asked: Asked, paces: Mapping[UUID, Pace]) -> list[Scoring]:
     ]
 
 
-async def write(
-    tx: Transaction,
-    asked: Asked,
-    which: Sequence[int],
-    paces: Mapping[UUID, Pace],
-    traces: Mapping[UUID, str],
-) -> None:
-    """Writes the next version of these of the tasks by what is found of them, and emits TaskScored.
+def follow(
+    asked: Asked, which: Sequence[int], paces: Mapping[UUID, Pace], traces: Mapping[UUID, str]
+) -> list[Following]:
+    """The next version of these of the tasks by what is found of them.
 
     What no new answer has caused carries on the trace of the last one.
     """
     scorings, weights, kept = outcomes(asked, paces), _weights(asked), asked.sheet.pack()
     latest = np.zeros(len(asked.tasks), dtype=np.int64)
     np.maximum.at(latest, asked.sheet.task, asked.sheet.answers["submitted"].astype(np.int64))
-    updated_at = latest.tolist()
-    questions = list(asked.questions())
-    states = []
+    updated_at, questions = latest.tolist(), list(asked.questions())
+    following = []
     for place in which:
-        task, scoring, own = asked.tasks[place], scorings[place], questions[place]
-        trace = traces.get(task.task_id) or task.trace
+        task, scoring = asked.tasks[place], scorings[place]
         result = task.form.aggregator.result(task.form.questions, scoring.findings)
-        tx.emit(_event(task, scoring, result), traceparent=trace or None)
-        follows = scoring.outcome
-        states.append(
-            NewState(
-                task_id=task.task_id,
-                version=task.version + 1,
-                verdict=follows.verdict,
-                reason=follows.reason,
-                seen=scoring.seen,
-                wanted=follows.wanted,
-                result=result.SerializeToString(deterministic=True),
-                confidence=scoring.confidence,
-                held=b"".join(asked.held[own]),
-                weights=weights[place],
-                found=found_bytes([finding.label for finding in scoring.findings]),
-                updated_at=updated_at[place],
-                trace=trace,
-                answers=kept[place].answers,
-                stated=kept[place].stated,
-            )
+        state = NewState(
+            task_id=task.task_id,
+            version=task.version + 1,
+            verdict=scoring.outcome.verdict,
+            reason=scoring.outcome.reason,
+            seen=scoring.seen,
+            wanted=scoring.outcome.wanted,
+            result=result.SerializeToString(deterministic=True),
+            confidence=scoring.confidence,
+            held=b"".join(asked.held[questions[place]]),
+            weights=weights[place],
+            found=found_bytes([finding.label for finding in scoring.findings]),
+            updated_at=updated_at[place],
+            trace=traces.get(task.task_id) or task.trace,
+            answers=kept[place].answers,
+            stated=kept[place].stated,
         )
-    await write_tasks(tx, [asked.tasks[place] for place in which], states)
+        following.append(Following(task, scoring, result, state))
+    return following
+
+
+async def write(tx: Transaction, following: Sequence[Following]) -> None:
+    """Writes the next versions of tasks, and emits TaskScored for each."""
+    async with beside(write_tasks(tx, [one.task for one in following], [one.state for one in following])):
+        for task, scoring, result, state in following:
+            tx.emit(_event(task, scoring, result), traceparent=state.trace or None)
 
 
 def _by_pool(asked: Asked) -> list[_Pooled]:
