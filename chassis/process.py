@@ -57,6 +57,13 @@ class Role(Enum):
     ALL = "all"
 
 
+def collect_rarely() -> None:
+    """Has garbage collected as a process wants it that is set up and begins to serve."""
+    gc.collect()
+    gc.freeze()  # what lives as long as the process need not be looked through again
+    gc.set_threshold(*_COLLECT)
+
+
 async def run_role(service: Service[C], role: Role) -> None:
     """Runs until SIGTERM or SIGINT. Raises what ends one of its parts: whoever runs the process starts it anew."""
     settings = load(ChassisSettings)
@@ -72,9 +79,7 @@ async def run_role(service: Service[C], role: Role) -> None:
         server = _server(service, role, settings, health, database, context, revocations)
         await server.start()
         stack.push_async_callback(server.stop, None)
-        gc.collect()
-        gc.freeze()  # what lives as long as the process need not be looked through again
-        gc.set_threshold(*_COLLECT)
+        collect_rarely()
         _log.info("started")
         async with asyncio.TaskGroup() as parts:
             served, conditions = asyncio.Event(), []

@@ -16,6 +16,7 @@ from chassis.bus.intake import Record
 from chassis.contract.events import catalogue
 from chassis.db import Database
 from chassis.ids import new_id
+from chassis.process import collect_rarely
 from services.scoring.service import SERVICE
 from tests.benchmarks.events import writer
 from tests.benchmarks.measure import Figure, percentile
@@ -34,6 +35,7 @@ async def run(rig: Rig, step: Step) -> Sequence[Figure]:
     """Answers a second in batches of 500, and the time of an event at 500 a second, from its record to its commit."""
     async with rig.database("scoring", SERVICE.migrations) as (_, database):
         handler = _handler(database)
+        collect_rarely()  # as its process does
         rates = []
         for _ in step.through(range(rig.rounds), "in batches of 500"):
             rates.append(await _rate(handler, _records(int(rig.seconds * _EVENTS_A_SECOND))))
