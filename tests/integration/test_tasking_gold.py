@@ -87,6 +87,7 @@ async def test_a_gold_task_looks_like_work_and_is_told_with_its_key(world: World
     await world.submit(slot)
     [told] = await world.events(AnswerSubmitted)
     assert (told.kind, told.gold_key, told.task_id) == (ANSWER_KIND_GOLD, KEY, str(slot["task_id"]))
+    assert told.gold_item_id == str(item["task_id"])
 
 
 async def test_an_item_goes_to_an_expert_once_and_to_each_as_a_task_of_its_own(world: World) -> None:

@@ -129,12 +129,15 @@ def _gold(read: _Read, key: Sequence[Stated]) -> judge_gold.GoldAnswer:
     return judge_gold.GoldAnswer(
         answer_id=read.answer_id,
         task_id=read.task_id,
+        item_id=parse_id(read.event.gold_item_id, "gold_item_id") if read.event.gold_item_id else None,
+        project_id=read.project.project_id,
         vendor_id=read.project.vendor_id,
         expert_id=read.expert_id,
         task_type=read.event.task_type,
         domain=read.event.domain,
-        questions=read.event.questions.questions or _SINGLE.questions,
+        questions=read.event.questions if read.event.questions.questions else _SINGLE,
         stated=read.stated,
         key=key,
         submitted_at=read.event.submit_time.ToDatetime(tzinfo=UTC),
+        packed=_packed(read),
     )

@@ -82,7 +82,8 @@ def _question(task: Task, number: int, stand: Sequence[Vote], known: _Known) -> 
     held = explain.Held([], 1.0, [])
     if cast and known.pool.state:
         given = np.bincount([vote.label for vote in cast], minlength=len(labels)).astype(np.float64)
-        held = explain.held(stored.load(len(labels), known.pool.state, [], [task.held_of(number)]), 0, given)
+        pool = stored.load(len(labels), known.pool.state, [], [task.held_of(number)], config=known.pool.config)
+        held = explain.held(pool, 0, given)
     return Explained(
         question=task.form.questions[number].id,
         labels=labels,

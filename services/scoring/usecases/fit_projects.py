@@ -30,6 +30,7 @@ from services.scoring.domain.skill import Assumed
 from services.scoring.domain.stopping import Verdict
 from services.scoring.usecases import score_tasks
 from services.scoring.usecases.assume_raters import Rating, assume, flagged
+from services.scoring.usecases.calibrate_project import calibrate
 from services.scoring.usecases.pools import PoolKey, Project, Stepped, replace_pools
 from services.scoring.usecases.tasks import Task, found_bytes, hold, load_tasks, load_tasks_of
 
@@ -83,7 +84,8 @@ async def fit(tx: Transaction, project: Project, pace: Pace) -> None:
     fitted = await asyncio.to_thread(_fit_all, tasks, sheet, priors, muted)
     held = _held(tasks, sheet, fitted)
     stepped = [Stepped(f.key, project.vendor_id, f.experts, muted, f.pool) for f in fitted]
-    await replace_pools(tx, project.project_id, stepped)
+    temperature = await calibrate(tx, project, stepped)
+    await replace_pools(tx, project.project_id, stepped, temperature)
     await hold(tx, [task.task_id for task in tasks], held)
     changed = await _tell(tx, [task.task_id for task in _to_look_at(tasks, sheet, fitted)], pace)
     await _note(tx, project, sum(one.votes.votes for one in fitted), len(tasks), changed)

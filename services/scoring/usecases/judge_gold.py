@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from preceptor.scoring.v1 import events_pb2
-from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Question
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Questions
 
 from chassis.db import Transaction
 from services.scoring.aggregation import aggregator_for
 from services.scoring.aggregation.aggregator import Stated
+from services.scoring.aggregation.sheet import pack_stated
 from services.scoring.domain.gold import Compared, gold_record, judge_gold
 from services.scoring.domain.skill import Record
 from services.scoring.usecases.tell import to_judgement
@@ -43,20 +45,35 @@ SELECT expert_id, task_type, domain, correct, total * usual_rate(0, 0), total FR
 """
 
 
+# What there is to calibrate by: who has answered what. In the order of ids, for the same reason.
+_COLLECT = """
+INSERT INTO gold_item AS g (item_id, project_id, vendor_id, task_type, questions, key, answers, stated)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::bytea[], $6::bytea[], $7::bytea[],
+                     $8::bytea[]) AS n (item_id)
+ORDER BY item_id
+ON CONFLICT (item_id) DO UPDATE SET answers = g.answers || excluded.answers, stated = g.stated || excluded.stated
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class GoldAnswer:
     """An answer to a gold task, with what its key says."""
 
     answer_id: UUID
     task_id: UUID
+    item_id: UUID | None
+    """The item that the task was made of; an older event does not tell it."""
+    project_id: UUID
     vendor_id: UUID
     expert_id: UUID
     task_type: int
     domain: int
-    questions: Sequence[Question]
+    questions: Questions
     stated: Sequence[Stated]
     key: Sequence[Stated]
     submitted_at: datetime
+    packed: bytes
+    """As an answer is kept."""
 
 
 async def judge(tx: Transaction, answers: Sequence[GoldAnswer], traces: Mapping[UUID, str]) -> None:
@@ -83,6 +100,7 @@ async def judge(tx: Transaction, answers: Sequence[GoldAnswer], traces: Mapping[
     for answer in fresh:
         tx.emit(_event(answer, compared[answer.answer_id]), traceparent=traces.get(answer.task_id))
     await _keep(tx, [(answer, gold_record(compared[answer.answer_id])) for answer in fresh])
+    await _collect(tx, list(fresh))
 
 
 async def _keep(tx: Transaction, fresh: Sequence[tuple[GoldAnswer, Record]]) -> None:
@@ -96,11 +114,34 @@ async def _keep(tx: Transaction, fresh: Sequence[tuple[GoldAnswer, Record]]) -> 
     )
 
 
+async def _collect(tx: Transaction, fresh: Sequence[GoldAnswer]) -> None:
+    items: defaultdict[UUID, list[GoldAnswer]] = defaultdict(list)
+    for answer in fresh:
+        if answer.item_id:
+            items[answer.item_id].append(answer)
+    if items:
+        await tx.execute(_COLLECT, *zip(*(_item(item_id, some) for item_id, some in items.items()), strict=True))
+
+
+def _item(item_id: UUID, answers: Sequence[GoldAnswer]) -> tuple[object, ...]:
+    one = answers[0]
+    return (
+        item_id,
+        one.project_id,
+        one.vendor_id,
+        one.task_type,
+        one.questions.SerializeToString(deterministic=True),
+        pack_stated(one.key),
+        b"".join(answer.packed for answer in answers),
+        b"".join(pack_stated(answer.stated) for answer in answers),
+    )
+
+
 def _compare(answer: GoldAnswer) -> list[Compared]:
     """Each question that the key answers."""
     aggregator = aggregator_for(answer.task_type)
     compared = []
-    for question, stated, known in zip(answer.questions, answer.stated, answer.key, strict=True):
+    for question, stated, known in zip(answer.questions.questions, answer.stated, answer.key, strict=True):
         if known.label is not None:
             words = aggregator.labels(question)
             right = stated.label is not None and aggregator.right(question, stated.label, known.label)

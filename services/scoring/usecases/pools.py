@@ -10,8 +10,10 @@ from uuid import UUID
 
 from chassis.db import Transaction
 from services.scoring.aggregation import stored
+from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.pool import Pool
 from services.scoring.aggregation.stored import Rater
+from services.scoring.aggregation.temperature import at
 from services.scoring.domain.pace import Pace
 
 _MAKE = """
@@ -28,7 +30,7 @@ ORDER BY project_id FOR NO KEY UPDATE
 
 # A pool's own row has no expert.
 _LOAD = """
-SELECT n.pool, NULL::uuid AS expert_id, p.correct, p.total, 0, 0, p.state, false
+SELECT n.pool, NULL::uuid AS expert_id, p.correct, p.total, p.temperature, 0, p.state, false
 FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (project_id, labels, pool)
 JOIN pool p USING (project_id, labels)
 UNION ALL
@@ -75,6 +77,8 @@ SELECT w.expert_id, s.task_type, s.domain, w.gained_correct,
 FROM written w JOIN project_state s USING (project_id) JOIN own o USING (project_id, labels)
 """
 
+_HEAT = "UPDATE pool SET temperature = $2 WHERE project_id = $1"
+
 # What is read of a project to be fitted is all there is: nothing of before stays.
 _FORGET = """
 WITH raters AS (DELETE FROM pool_rater WHERE project_id = $1)
@@ -105,6 +109,8 @@ class Loaded:
     state: bytes
     crowd: tuple[float, float]
     raters: dict[UUID, Rater]
+    config: Configuration = DEFAULT
+    """At the pool's temperature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) 
     for place, expert_id, correct, total, right, wrong, state, muted in rows:
         loaded = found[place - 1]
         if expert_id is None:
-            loaded.state, loaded.crowd = state, (correct, total)
+            loaded.state, loaded.crowd, loaded.config = state, (correct, total), at(right)
         else:
             loaded.raters[expert_id] = Rater((right, wrong), correct, total, state, muted)
     return dict(zip(wanted, found, strict=True))
@@ -167,11 +173,14 @@ def _columns(rows: Sequence[Sequence[object]], number: int) -> Iterable[Sequence
     return zip(*rows, strict=True) if rows else ((),) * number
 
 
-async def replace_pools(tx: Transaction, project_id: UUID, fitted: Sequence[Stepped]) -> None:
+async def replace_pools(
+    tx: Transaction, project_id: UUID, fitted: Sequence[Stepped], temperature: float | None
+) -> None:
     """Writes the pools of a locked project that was fitted as a whole."""
     await tx.execute(_FORGET, project_id)
     if fitted:
         await write_pools(tx, fitted, [], anew=True)
+        await tx.execute(_HEAT, project_id, temperature)
 
 
 def _rater_rows(place: int, one: Stepped) -> Iterable[tuple[object, ...]]:

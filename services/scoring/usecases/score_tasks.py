@@ -236,7 +236,7 @@ def _run(asked: Asked, pool: _Pooled, loaded: Loaded, engine: _Engine) -> tuple[
     own = part.items.tolist()
     some = [asked.items[item] for item in own]
     classes = pool.key.labels.count(",") + 1
-    model = stored.load(classes, loaded.state, raters, [asked.held[item] for item in own], loaded.crowd)
+    model = stored.load(classes, loaded.state, raters, [asked.held[item] for item in own], loaded.crowd, loaded.config)
     findings, weights = engine(model, part, some, numbers)
     asked.weights[part.cast] = weights
     for item, finding, held in zip(own, findings, stored.item_states(model), strict=True):

@@ -89,6 +89,7 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
     if slot["gold_key"] is not None:
         event.kind = work_pb2.ANSWER_KIND_GOLD
         event.gold_key.CopyFrom(work_pb2.Answer.FromString(slot["gold_key"]))
+        event.gold_item_id = str(slot["item_id"])
     tx.emit(event)
     return answer_id, surplus
 
