@@ -18,24 +18,32 @@ from uuid import UUID
 from chassis.db import Transaction
 
 # The row of the key is what the sides lock, in key order. A half whose partner should be here by now starts the clock
-# of the alarm; one that may wait does not.
-_LOCK_KEYS = """
-INSERT INTO half_join (join_name, key, late_since)
-SELECT $1, key, CASE WHEN $3 THEN NULL ELSE now() END FROM (SELECT DISTINCT unnest($2::uuid[]) AS key) AS k
-ORDER BY key
-ON CONFLICT (join_name, key) DO UPDATE SET late_since =
-    CASE WHEN half_join.completed_at IS NULL THEN coalesce(half_join.late_since, excluded.late_since) END
+# of the alarm; one that may wait does not. Under a key that is made here nothing else can lie: only the halves of the
+# others, as far as they are new, are told, for which the other side must be looked up.
+_STORE = """
+WITH item AS (
+    SELECT * FROM unnest($3::uuid[], $4::int[], $5::bytea[]) AS i (key, version, payload)),
+locked AS (
+    INSERT INTO half_join AS j (join_name, key, late_since)
+    SELECT $1, key, CASE WHEN $6 THEN NULL ELSE now() END FROM (SELECT DISTINCT key FROM item) AS k ORDER BY key
+    ON CONFLICT (join_name, key) DO UPDATE SET late_since =
+        CASE WHEN j.completed_at IS NULL THEN coalesce(j.late_since, excluded.late_since) END
+    RETURNING j.key, old.key IS NOT NULL AS known),
+stored AS (
+    INSERT INTO half (join_name, key, side, version, payload)
+    SELECT $1, key, $2, version, payload FROM item JOIN locked USING (key) ON CONFLICT DO NOTHING
+    RETURNING key, version)
+SELECT key, version FROM stored JOIN locked USING (key) WHERE known
 """
 
+# Not in the statement that locks: that one's snapshot is older than the lock.
 _JOIN = """
-WITH fresh AS (
-    INSERT INTO half (join_name, key, side, version, payload)
-    SELECT $1, key, $2, version, payload FROM unnest($4::uuid[], $5::int[], $6::bytea[]) AS item (key, version, payload)
-    ON CONFLICT DO NOTHING
-    RETURNING key, version, payload
-), pair AS (
-    SELECT fresh.key, fresh.version, fresh.payload, half.version AS other_version, half.payload AS other_payload
-    FROM fresh JOIN half ON half.join_name = $1 AND half.side = $3 AND half.key = fresh.key
+WITH pair AS (
+    SELECT mine.key, mine.version, mine.payload, half.version AS other_version, half.payload AS other_payload
+    FROM unnest($4::uuid[], $5::int[]) AS fresh (key, version)
+    JOIN half AS mine
+        ON mine.join_name = $1 AND mine.key = fresh.key AND mine.side = $2 AND mine.version = fresh.version
+    JOIN half ON half.join_name = $1 AND half.key = fresh.key AND half.side = $3
 ), completed AS (
     UPDATE half_join SET completed_at = now(), late_since = NULL
     WHERE join_name = $1 AND completed_at IS NULL AND key IN (SELECT key FROM pair)
@@ -86,10 +94,11 @@ async def join_versions(
     halves = list(items)
     if not halves:
         return []
-    keys = [half.key for half in halves]
-    await tx.execute(_LOCK_KEYS, name, keys, patient)
-    versions, payloads = [half.version for half in halves], [half.payload for half in halves]
-    rows = await tx.fetch(_JOIN, name, side, other, keys, versions, payloads)
+    keys, versions = [half.key for half in halves], [half.version for half in halves]
+    fresh = await tx.fetch(_STORE, name, side, keys, versions, [half.payload for half in halves], patient)
+    if not fresh:
+        return []
+    rows = await tx.fetch(_JOIN, name, side, other, *zip(*fresh, strict=True))
     return [Pair(Half(key, mine, version), Half(key, others, since)) for key, version, mine, since, others in rows]
 
 

@@ -96,7 +96,7 @@ async def start_platform(
     policy: Settings,
     *,
     prefix: str = "",
-    partitions: int = 12,
+    partitions: int = 4,
     provider_options: tuple[str, ...] = (),
     edge: EdgeOptions | None = None,
     roles: tuple[str, ...] = ("all",),

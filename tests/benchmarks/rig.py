@@ -32,7 +32,7 @@ from deploy.local.stack import Backends
 from tests.support.databases import Databases
 from tests.support.platform import expert
 
-PARTITIONS = 12
+PARTITIONS = 4
 # Commit times are what latency to a row is measured by. Durability stays as in production: only tests turn it off.
 _POSTGRES = {"track_commit_timestamp": "on"}
 _OWN_SETTINGS = {

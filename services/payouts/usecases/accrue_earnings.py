@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from chassis import money
@@ -17,28 +17,34 @@ from services.payouts.usecases import post_transfers, release_reserves
 from services.payouts.usecases.add_lines import NewLine, add_lines
 from services.payouts.usecases.reserves import reserves_of
 
+# The update of one that is there changes nothing: it locks the row, and gives it as it stands by now.
 _ADD_ANSWERS = """
-INSERT INTO answer (answer_id, slot_id, task_id, batch_id, project_id, vendor_id, expert_id, rate_card_version, tier,
-                    amount, currency, fee_basis_points, fee_cap, active_seconds, idle_seconds, surplus, submitted_at)
+INSERT INTO answer AS a (answer_id, slot_id, task_id, batch_id, project_id, vendor_id, expert_id, rate_card_version,
+                         tier, amount, currency, fee_basis_points, fee_cap, active_seconds, idle_seconds, surplus,
+                         submitted_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::bigint[],
                      $9::text[], $10::bigint[], $11::char(3)[], $12::integer[], $13::bigint[], $14::integer[],
-                     $15::integer[], $16::boolean[], $17::timestamptz[]) AS a (answer_id)
+                     $15::integer[], $16::boolean[], $17::timestamptz[]) AS n (answer_id)
 ORDER BY answer_id
-ON CONFLICT DO NOTHING
-"""
-_LOCK_ANSWERS = """
-SELECT answer_id, decided_version, standing, standing_fee FROM answer WHERE answer_id = ANY($1::uuid[])
-ORDER BY answer_id FOR UPDATE
+ON CONFLICT (answer_id) DO UPDATE SET decided_version = a.decided_version
+RETURNING answer_id, decided_version, standing, standing_fee
 """
 _HELD_LINES = """
 SELECT id, answer_id, version, amount, taken_back FROM earning
 WHERE answer_id = ANY($1::uuid[]) AND state = 'HELD' ORDER BY answer_id, version FOR UPDATE
 """
 
+# Answers that are decided for the first time count for their batches; gives the batches that have all.
 _STAND = """
-UPDATE answer a SET decided_version = n.version, standing = n.standing, standing_fee = n.fee
-FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[]) AS n (answer_id, version, standing, fee)
-WHERE a.answer_id = n.answer_id
+WITH stood AS (
+    UPDATE answer a SET decided_version = n.version, standing = n.standing, standing_fee = n.fee
+    FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[]) AS n (answer_id, version, standing, fee)
+    WHERE a.answer_id = n.answer_id),
+counted AS (
+    UPDATE reserve r SET decided = r.decided + n.answers
+    FROM unnest($5::uuid[], $6::bigint[]) AS n (batch_id, answers) WHERE r.batch_id = n.batch_id
+    RETURNING r.batch_id, r.decided, r.answers_decided)
+SELECT batch_id FROM counted WHERE decided = answers_decided
 """
 _TAKE_BACK = """
 UPDATE earning e SET taken_back = n.taken_back,
@@ -46,14 +52,6 @@ UPDATE earning e SET taken_back = n.taken_back,
 FROM unnest($1::uuid[], $2::bigint[]) AS n (id, taken_back)
 WHERE e.id = n.id
 """
-_COUNT = """
-WITH counted AS (
-    UPDATE reserve r SET decided = r.decided + n.answers
-    FROM unnest($1::uuid[], $2::bigint[]) AS n (batch_id, answers) WHERE r.batch_id = n.batch_id
-    RETURNING r.batch_id, r.decided, r.answers_decided)
-SELECT batch_id FROM counted WHERE decided = answers_decided
-"""
-
 
 Traces = Mapping[UUID, str]
 """Answer -> traceparent of the event that moves its money."""
@@ -68,25 +66,24 @@ async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules
         return
     reserves = await reserves_of(tx, {terms.batch_id for terms, _ in pairs}, lock=True)
     answers = await _answers(tx, [terms for terms, _ in pairs])
-    undecided = {id_ for id_, answer in answers.items() if answer.version == 0}
+    undecided = [answer for answer in answers.values() if answer.version == 0]
     transfers: list[Transfer] = []
     for terms, decision in pairs:
         earning.check_terms(terms, reserve := reserves.get(terms.batch_id))
         assert reserve is not None
         transfers += earning.decide(answers[terms.answer_id], decision, reserve, money.share, new_id())
     await post_transfers.post(tx, transfers)
-    await _store(tx, answers.values())
+    met = await _store(tx, answers.values(), Counter(answer.terms.batch_id for answer in undecided))
     fresh = [(answer.terms, line) for answer in answers.values() for line in answer.held if line.fresh]
     await add_lines(tx, [_line(terms, line, traces) for terms, line in fresh], rules)
-    if met := await _count(tx, [answers[id_].terms.batch_id for id_ in undecided]):
+    if met:
         await release_reserves.release(tx, met)
 
 
 async def _answers(tx: Transaction, all_terms: Sequence[Terms]) -> dict[UUID, PaidAnswer]:
     """The answers as they stand, made if missing, locked."""
     terms = {t.answer_id: t for t in all_terms}
-    await tx.execute(_ADD_ANSWERS, *zip(*(_answer_row(t) for t in terms.values()), strict=True))
-    rows = await tx.fetch(_LOCK_ANSWERS, list(terms))
+    rows = await tx.fetch(_ADD_ANSWERS, *zip(*(_answer_row(t) for t in terms.values()), strict=True))
     answers = {
         row["answer_id"]: PaidAnswer(
             terms[row["answer_id"]], row["decided_version"], row["standing"], row["standing_fee"]
@@ -107,12 +104,14 @@ def _answer_row(terms: Terms) -> tuple[object, ...]:
     return *ids, terms.expert_id, *promise, terms.active_seconds, terms.idle_seconds, terms.surplus, terms.submitted_at
 
 
-async def _store(tx: Transaction, answers: Iterable[PaidAnswer]) -> None:
+async def _store(tx: Transaction, answers: Collection[PaidAnswer], decided: Mapping[UUID, int]) -> list[UUID]:
+    """Writes how the answers stand, and adds those that are new by batch; gives the batches that now have all."""
     rows = [(a.terms.answer_id, a.version, a.standing, a.fee) for a in answers]
-    await tx.execute(_STAND, *zip(*rows, strict=True))
+    met = await tx.fetch(_STAND, *zip(*rows, strict=True), list(decided), list(decided.values()))
     taken = [(line.id, line.taken_back) for a in answers for line in a.held if line.taken_back and not line.fresh]
     if taken:
         await tx.execute(_TAKE_BACK, *zip(*taken, strict=True))
+    return [row["batch_id"] for row in met]
 
 
 def _line(terms: Terms, line: Line, traces: Traces) -> NewLine:
@@ -130,10 +129,3 @@ def _line(terms: Terms, line: Line, traces: Traces) -> NewLine:
         taken_back=line.taken_back,
         traceparent=traces.get(terms.answer_id, ""),
     )
-
-
-async def _count(tx: Transaction, batches: Sequence[UUID]) -> list[UUID]:
-    """Adds answers that are decided for the first time to their batches' counts; gives the batches that have all."""
-    counted = Counter(batches)
-    rows = await tx.fetch(_COUNT, list(counted), list(counted.values())) if counted else []
-    return [row["batch_id"] for row in rows]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
 
 from chassis.db import Transaction
 from services.payouts.domain import ledger
@@ -21,15 +23,22 @@ _LANE_LOCK = 0x6C616E65
 
 _LOCK = "SELECT pg_advisory_xact_lock($1::integer, hashtext(lane)) FROM unnest($2::text[]) AS lane"
 
-# Not in the statement that locks: that one's snapshot is older than the lock.
-_HEADS = """
-SELECT lane AS currency, coalesce(b.n, 0) AS n, coalesce(b.last_seq, 0) AS seq, coalesce(b.hash, $2) AS hash,
-       clock_timestamp() AS now
-FROM unnest($1::char(3)[]) AS lane
-LEFT JOIN LATERAL (SELECT n, last_seq, hash FROM block WHERE currency = lane ORDER BY n DESC LIMIT 1) AS b ON true
+# All that must be known before anything is written, in one round trip. Not in the statement that locks: that one's
+# snapshot is older than the lock.
+_STAND = """
+SELECT clock_timestamp() AS now,
+       ARRAY (SELECT (idem, body_hash) FROM transfer WHERE idem = ANY($1::uuid[])) AS posted,
+       ARRAY (
+           SELECT (a.code, a.currency, a.id, b.credits - b.debits)
+           FROM unnest($2::text[], $3::char(3)[]) AS w (code, currency)
+           JOIN account a ON a.code = w.code AND a.currency = w.currency
+           JOIN balance b ON b.account_id = a.id) AS accounts,
+       ARRAY (
+           SELECT (lane, coalesce(b.n, 0), coalesce(b.last_seq, 0), coalesce(b.hash, $5))
+           FROM unnest($4::char(3)[]) AS lane
+           LEFT JOIN LATERAL (
+               SELECT n, last_seq, hash FROM block WHERE currency = lane ORDER BY n DESC LIMIT 1) AS b ON true) AS heads
 """
-
-_POSTED = "SELECT idem, body_hash FROM transfer WHERE idem = ANY($1::uuid[])"
 
 _OPEN_ACCOUNTS = """
 WITH missing AS (
@@ -44,7 +53,7 @@ SELECT o.id, o.vendor_id, m.floor FROM opened o JOIN missing m ON m.code = o.cod
 """
 
 _BALANCES = """
-SELECT a.id, a.code, a.currency, b.credits - b.debits AS balance
+SELECT a.code, a.currency, b.credits - b.debits AS balance
 FROM unnest($1::text[], $2::char(3)[]) AS w (code, currency)
 JOIN account a ON a.code = w.code AND a.currency = w.currency
 JOIN balance b ON b.account_id = a.id
@@ -65,14 +74,24 @@ WHERE b.account_id = m.account_id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(NamedTuple):
     """The end of a lane's journal."""
 
+    currency: str
     n: int
     seq: int
     hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """What stands before transfers are written: which of them do already, accounts and lanes."""
+
     now: datetime
+    posted: Mapping[UUID, bytes]
+    ids: Mapping[Account, int]
+    balances: Mapping[Account, int]
+    heads: Sequence[_Head]
 
 
 async def post(tx: Transaction, transfers: Sequence[Transfer]) -> list[Transfer]:
@@ -83,11 +102,17 @@ async def post(tx: Transaction, transfers: Sequence[Transfer]) -> list[Transfer]
     if not transfers:
         return []
     await lock_lanes(tx, {transfer.currency for transfer in transfers})
-    posted = {row["idem"]: row["body_hash"] for row in await tx.fetch(_POSTED, [t.idem for t in transfers])}
-    fresh = ledger.unposted(transfers, posted)
-    if fresh:
-        ids = await _check(tx, fresh)
-        await _write(tx, fresh, ids)
+    stand = await _stand(tx, transfers)
+    fresh = ledger.unposted(transfers, stand.posted)
+    if not fresh:
+        return []
+    accounts = _accounts(fresh)
+    if missing := [account for account in accounts if account not in stand.ids]:
+        columns = zip(*((a.code, a.currency, a.vendor_id, a.floor) for a in missing), strict=True)
+        await tx.execute(_OPEN_ACCOUNTS, *columns)
+        stand = await _stand(tx, fresh)
+    ledger.move({account: stand.balances[account] for account in accounts}, fresh)
+    await _write(tx, fresh, stand)
     return fresh
 
 
@@ -104,46 +129,51 @@ async def balances(tx: Transaction, accounts: Iterable[Account]) -> dict[Account
     return {account: by_account.get(account, 0) for account in wanted}
 
 
-async def _check(tx: Transaction, fresh: Sequence[Transfer]) -> dict[Account, int]:
-    """Opens accounts that are missing and checks the floors; gives the accounts' ids."""
-    accounts = list(dict.fromkeys(account for t in fresh for account in (t.debit, t.credit)))
-    codes, currencies = [a.code for a in accounts], [a.currency for a in accounts]
-    found = await tx.fetch(_BALANCES, codes, currencies)
-    if len(found) < len(accounts):
-        vendors, floors = [a.vendor_id for a in accounts], [a.floor for a in accounts]
-        await tx.execute(_OPEN_ACCOUNTS, codes, currencies, vendors, floors)
-        found = await tx.fetch(_BALANCES, codes, currencies)
-    rows = {Account(r["code"], r["currency"]): r for r in found}
-    ledger.move({account: rows[account]["balance"] for account in accounts}, fresh)
-    return {account: rows[account]["id"] for account in accounts}
+def _accounts(transfers: Iterable[Transfer]) -> list[Account]:
+    return list(dict.fromkeys(account for t in transfers for account in (t.debit, t.credit)))
 
 
-async def _write(tx: Transaction, fresh: Sequence[Transfer], ids: dict[Account, int]) -> None:
+async def _stand(tx: Transaction, transfers: Sequence[Transfer]) -> _Stand:
+    accounts = _accounts(transfers)
+    wanted = [a.code for a in accounts], [a.currency for a in accounts]
+    lanes = list(dict.fromkeys(transfer.currency for transfer in transfers))
+    row = await tx.fetchrow(_STAND, [t.idem for t in transfers], *wanted, lanes, ledger.GENESIS)
+    assert row is not None
+    found = [(Account(code, currency), id_, balance) for code, currency, id_, balance in row["accounts"]]
+    return _Stand(
+        now=row["now"].astimezone(UTC),
+        posted=dict(row["posted"]),
+        ids={account: id_ for account, id_, _ in found},
+        balances={account: balance for account, _, balance in found},
+        heads=[_Head(*head) for head in row["heads"]],
+    )
+
+
+async def _write(tx: Transaction, fresh: Sequence[Transfer], stand: _Stand) -> None:
     lanes: defaultdict[str, list[Transfer]] = defaultdict(list)
     for transfer in fresh:
         lanes[transfer.currency].append(transfer)
     rows, blocks = [], []
-    for row in await tx.fetch(_HEADS, list(lanes), ledger.GENESIS):
-        head = _Head(row["n"], row["seq"], row["hash"], row["now"].astimezone(UTC))
-        numbered = list(enumerate(lanes[row["currency"]], head.seq + 1))
-        rows += [_row(seq, transfer, ids, head.now) for seq, transfer in numbered]
-        blocks.append(_block(row["currency"], head, numbered))
-    await tx.execute(_WRITE, *zip(*rows, strict=True), *zip(*blocks, strict=True), *_movements(fresh, ids))
+    for head in (head for head in stand.heads if head.currency in lanes):
+        numbered = list(enumerate(lanes[head.currency], head.seq + 1))
+        rows += [_row(seq, transfer, stand.ids, stand.now) for seq, transfer in numbered]
+        blocks.append(_block(head, numbered, stand.now))
+    await tx.execute(_WRITE, *zip(*rows, strict=True), *zip(*blocks, strict=True), *_movements(fresh, stand.ids))
 
 
-def _row(seq: int, transfer: Transfer, ids: dict[Account, int], now: datetime) -> tuple[object, ...]:
+def _row(seq: int, transfer: Transfer, ids: Mapping[Account, int], now: datetime) -> tuple[object, ...]:
     legs = ids[transfer.debit], ids[transfer.credit], transfer.amount
     what = transfer.kind, json.dumps(dict(transfer.cause)), transfer.body_hash
     return transfer.currency, seq, transfer.idem, *legs, *what, now
 
 
-def _block(currency: str, head: _Head, numbered: Sequence[tuple[int, Transfer]]) -> tuple[object, ...]:
-    links = [ledger.link(seq, t.idem, t.body_hash, t.cause, head.now) for seq, t in numbered]
+def _block(head: _Head, numbered: Sequence[tuple[int, Transfer]], now: datetime) -> tuple[object, ...]:
+    links = [ledger.link(seq, t.idem, t.body_hash, t.cause, now) for seq, t in numbered]
     hash_ = ledger.chained(head.hash, links)
-    return currency, head.n + 1, numbered[0][0], numbered[-1][0], head.hash, hash_, head.now
+    return head.currency, head.n + 1, numbered[0][0], numbered[-1][0], head.hash, hash_, now
 
 
-def _movements(fresh: Sequence[Transfer], ids: dict[Account, int]) -> tuple[list[int], list[int], list[int]]:
+def _movements(fresh: Sequence[Transfer], ids: Mapping[Account, int]) -> tuple[list[int], list[int], list[int]]:
     """What the transfers add to the debits and credits of each account, in one row each."""
     debits: defaultdict[int, int] = defaultdict(int)
     credits_: defaultdict[int, int] = defaultdict(int)
