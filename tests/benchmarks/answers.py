@@ -11,7 +11,7 @@ from tests.benchmarks.measure import Figure, percentile
 from tests.benchmarks.progress import Step
 from tests.benchmarks.rig import Rig
 
-_STATIONS = {"scoring": "reply to vote", "tasking": "vote to decision", "payouts": "decision to ledger"}
+_STATIONS = {"tasking": "reply to decision", "payouts": "decision to ledger"}
 _WHOLE = "reply to ledger"
 _RATES = (50, 100, 200)
 _TARGETS = {(100, 50): 80.0, (100, 99): 400.0}

@@ -37,10 +37,6 @@ _DEPOSIT = 10**12
 _WAITING = "SELECT count(*) FROM outbox"
 # When the row of each answer was committed, in seconds since 1970. A decision is the last change of an answer.
 _COMMITTED_AT = {
-    "scoring": """
-SELECT v.answer_id AS answer, extract(epoch FROM pg_xact_commit_timestamp(t.xmin))::float8 AS at
-FROM vote v JOIN task_state t USING (task_id)
-""",
     "tasking": """
 SELECT answer_id AS answer, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at FROM answer
 """,
@@ -96,7 +92,7 @@ class Line:
         await eventually(done, within=120.0)
 
     async def committed_at(self, service: str) -> dict[str, float]:
-        """When a service had dealt with each answer: voted, decided, booked; in seconds since 1970."""
+        """When a service had dealt with each answer: decided, booked; in seconds since 1970."""
         rows = await self.databases[service].fetch(_COMMITTED_AT[service])
         return {str(row["answer"]): row["at"] for row in rows}
 
