@@ -19,7 +19,9 @@ from tests.support.databases import Databases
 from tests.support.fitted import assert_fitted
 from tests.support.scoring import Task, fit, open_database, react, rows, scored_events
 
-EVENTS = 30_000 if LONG else 1_000
+EVENTS = 50_000 if LONG else 1_000
+RUNS = 20 if LONG else 1
+"""A million events in all, in the long form."""
 HANDLERS = 3
 EXPERTS = 40
 
@@ -69,7 +71,7 @@ async def fit_beside(database: Database, waiting: Sequence[Sequence[AnswerSubmit
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("seed", range(1, 3 if LONG else 2))
+@pytest.mark.parametrize("seed", range(1, RUNS + 1))
 async def test_whatever_came_how_the_state_after_a_fit_is_that_of_the_batch(database: Database, seed: int) -> None:
     chance = random.Random(seed)
     events = told(chance)
