@@ -88,7 +88,7 @@ def _figures(kind: Kind, answers: Answers, truth: dict[str, str], trial: Trial) 
         case Kind.NUMERIC:
             return numbers.evaluate_numeric(answers, truth, trial)
         case Kind.PREFERENCE:
-            return preferences.evaluate(answers, trial.seed)
+            return preferences.evaluate(answers, trial.seed, live=trial.live)
         case Kind.TEXT:
             return texts.evaluate(answers, truth, trial)
         case Kind.MULTILABEL:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.scoring.aggregation import confusion, mixture, one_coin
 from services.scoring.aggregation.configuration import DEFAULT
 from services.scoring.aggregation.crowd import crowd, tally
-from services.scoring.aggregation.evaluate.live import Live
+from services.scoring.aggregation.live.choices import LiveChoices
 from services.scoring.aggregation.sweeps import expect_one_coin
 from tests.support.crowds import answers
 
@@ -101,7 +101,7 @@ def test_what_a_sample_begins_ends_where_all_would() -> None:
 def test_live_ends_near_the_batch_and_a_fit_ends_at_it(seed: int) -> None:
     task, worker, label, truth = answers(tasks=300, workers=25, classes=3, per_task=5, seed=seed)
     order = np.random.default_rng(seed).permutation(len(task))
-    live = Live(300, 25, 3)
+    live = LiveChoices(300, 25, 3)
     for some in np.split(order, range(100, len(order), 100)):
         live.take(task[some], worker[some], label[some])
     batch = mixture.consensus(crowd(task, worker, label, classes=3))
@@ -113,7 +113,7 @@ def test_live_ends_near_the_batch_and_a_fit_ends_at_it(seed: int) -> None:
 
 def test_a_vote_that_its_rater_replaces_leaves_nothing_behind() -> None:
     task, worker, label, _ = answers(tasks=50, workers=8, classes=3, per_task=4)
-    live, plain = Live(50, 8, 3), Live(50, 8, 3)
+    live, plain = LiveChoices(50, 8, 3), LiveChoices(50, 8, 3)
     live.take(task, worker, (label + 1) % 3)
     live.take(task, worker, label)
     plain.take(task, worker, label)

@@ -73,7 +73,7 @@ def test_the_gradient_of_preferences_is_that_of_their_loss() -> None:
     now = preference.Strengths.of(x, sizes)
     steps = np.eye(len(x)) * 1e-6
     numeric_gradient = [(loss(x + step) - loss(x - step)) / 2e-6 for step in steps]
-    np.testing.assert_allclose(preference._gradient(now, votes, now.logits(votes)), numeric_gradient, atol=1e-5)
+    np.testing.assert_allclose(preference.gradient(now, votes, now.logits(votes)), numeric_gradient, atol=1e-5)
 
 
 def test_the_median_level_is_the_least_far() -> None:

@@ -123,7 +123,8 @@ def test_the_lines_of_raters_are_those_of_ridge_regression() -> None:
     rng = np.random.default_rng(0)
     worker, x = np.repeat(np.arange(4), 12), rng.normal(0, 1, 48)
     variance, y = rng.gamma(1, 0.1, 48), 1.5 * x + rng.normal(0, 1, 48)
-    slope, intercept = numeric._lines(x, variance, y, worker, np.bincount(worker))
+    n, sx, sy, sxx, sxy, _ = numeric.sums_of(worker, 4, x, variance, y)
+    slope, intercept = numeric.lines(n, sx, sy, sxx, sxy)
     unit = np.mean(x**2 + variance)
     for rater in range(4):
         mine = worker == rater

@@ -164,6 +164,20 @@ class Pool:
         )
         self.matrices = [self._fitted(crowd, known, model.member, votes) for model in self.matrices]
 
+    def widen(self, items: int) -> None:
+        """Makes room for more items, of which nothing is held."""
+        more = (0, max(items - len(self.coin.held), 0)), (0, 0)
+        self.coin.held = np.pad(self.coin.held, more)
+        for model in self.matrices:
+            model.held = np.pad(model.held, more)
+
+    def forget(self, items: Ints) -> None:
+        """Takes items out, all votes of which have gone."""
+        self.coin.held[items] = 0
+        for model in self.matrices:
+            model.mass -= model.held[items].sum(axis=0, dtype=np.float64)
+            model.held[items] = 0
+
     def members(self, items: Ints, votes: Floats) -> Floats:
         """The posteriors of items by each model, shape (models, items, classes); `votes` for each label, as `tally`."""
         models = [self.coin.held[items].astype(np.float64), *(model.posterior(items) for model in self.matrices)]

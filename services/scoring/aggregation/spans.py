@@ -6,7 +6,7 @@ two neighbouring cuts get the same votes. So a task has as many positions as its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from services.scoring.aggregation import mixture
 from services.scoring.aggregation.configuration import DEFAULT, Configuration
-from services.scoring.aggregation.crowd import crowd
+from services.scoring.aggregation.crowd import Ints, crowd
 
 
 class Span(NamedTuple):
@@ -35,33 +35,59 @@ Marks = Mapping[tuple[int, int], Sequence[Span]]
 """What each answer marks, by task and worker."""
 
 
+Answers = Sequence[tuple[int, Sequence[Span]]]
+"""What each answer to a task marks, by rater."""
+
+
+class Votes(NamedTuple):
+    """The votes on the pieces of some tasks: of each the number of its piece, its rater, and whether they mark it."""
+
+    piece: Ints
+    worker: Ints
+    marked: Ints
+
+
 def consensus(marks: Marks, *, workers: int, config: Configuration = DEFAULT) -> dict[int, list[Marked]]:
     """The spans of each task. A rater's answer without a span says that nothing is to be marked."""
     by_task: dict[int, list[tuple[int, Sequence[Span]]]] = {}
     for (task, worker), some in marks.items():
         by_task.setdefault(task, []).append((worker, some))
-    pieces: list[tuple[int, int, int]] = []
-    rows: list[tuple[int, int, bool]] = []
-    for task, answers in sorted(by_task.items()):
-        for begin, end in _cut([span for _, some in answers for span in some]):
-            rows.extend((len(pieces), worker, _covers(some, begin, end)) for worker, some in answers)
-            pieces.append((task, begin, end))
-    found: dict[int, list[Marked]] = {task: [] for task, _ in marks}
-    if not rows:
+    found: dict[int, list[Marked]] = {task: [] for task in by_task}
+    pieces = {task: cut(answers) for task, answers in sorted(by_task.items())}
+    votes = votes_on([(some, by_task[task]) for task, some in pieces.items()])
+    if not len(votes.piece):
         return found
-    piece, rater, marked = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
-    votes = crowd(piece, rater, marked, tasks=len(pieces), workers=workers, classes=2)
-    likely = mixture.consensus(votes, None, config)[:, 1]
-    for (task, begin, end), probability in zip(pieces, likely.tolist(), strict=True):
-        if probability > 0.5:
-            found[task] = _joined(found[task], Marked(Span(begin, end), probability))
-    return found
+    count = sum(map(len, pieces.values()))
+    cast = crowd(votes.piece, votes.worker, votes.marked, tasks=count, workers=workers, classes=2)
+    likely = iter(mixture.consensus(cast, None, config)[:, 1].tolist())
+    return found | {task: joined(some, [next(likely) for _ in some]) for task, some in pieces.items()}
 
 
-def _cut(spans: Sequence[Span]) -> list[tuple[int, int]]:
-    """The pieces between neighbouring cuts that at least one rater has marked."""
+def cut(answers: Answers) -> list[Span]:
+    """The pieces of a task between neighbouring cuts that at least one rater has marked."""
+    spans = [span for _, some in answers for span in some]
     cuts = sorted({edge for span in spans for edge in span})
-    return [(begin, end) for begin, end in pairwise(cuts) if _covers(spans, begin, end)]
+    return [Span(begin, end) for begin, end in pairwise(cuts) if _covers(spans, begin, end)]
+
+
+def votes_on(tasks: Iterable[tuple[Sequence[Span], Answers]]) -> Votes:
+    """The votes of each task's answers on its pieces, which are numbered through, task by task."""
+    rows: list[tuple[int, int, bool]] = []
+    number = 0
+    for pieces, answers in tasks:
+        for piece in pieces:
+            rows.extend((number, worker, _covers(some, *piece)) for worker, some in answers)
+            number += 1
+    return Votes(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
+
+
+def joined(pieces: Sequence[Span], likely: Sequence[float]) -> list[Marked]:
+    """The spans that the pieces of a task make which are probably marked."""
+    found: list[Marked] = []
+    for piece, probability in zip(pieces, likely, strict=True):
+        if probability > 0.5:
+            found = _joined(found, Marked(piece, probability))
+    return found
 
 
 def _covers(spans: Sequence[Span], begin: int, end: int) -> bool:

@@ -8,8 +8,9 @@ its rater's texts lie from the consensus. Rater weights and consensus are found 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,26 +50,66 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+class Errors(NamedTuple):
+    """Of each rater the edits from the consensus to their texts, and the words of these."""
+
+    wrong: Floats
+    size: Floats
+
+    @classmethod
+    def of(cls, texts: Iterable[Text], found: Mapping[int, Words], workers: int) -> Errors:
+        """Those of texts, by the consensus of each task."""
+        wrong, size = np.zeros(workers), np.zeros(workers)
+        for text in texts:
+            wrong[text.worker] += edits(text.words, found[text.task])
+            size[text.worker] += max(len(text.words), len(found[text.task]))
+        return cls(wrong, size)
+
+    def rates(self, config: Fusion = DEFAULT) -> Floats:
+        """The word error rate of each rater, drawn to that of all."""
+        everybody = self.wrong.sum() / max(self.size.sum(), 1)
+        return np.asarray((self.wrong + config.rater_words * everybody) / (self.size + config.rater_words))
+
+
+class Mended(NamedTuple):
+    """The consensus of each task with answers; the draft that its last round has mended, and raters' errors by that."""
+
+    told: dict[int, Words]
+    drafts: dict[int, Words]
+    errors: Errors
+
+
 def consensus(texts: Sequence[Text], workers: int, config: Fusion = DEFAULT) -> dict[int, Words]:
     """The consensus of each task with answers."""
-    by_task: dict[int, list[Text]] = {}
-    for text in texts:
-        by_task.setdefault(text.task, []).append(text)
-    found = {task: medoid(group) for task, group in by_task.items()}
+    return fit(texts, workers, config).told
+
+
+def fit(texts: Sequence[Text], workers: int, config: Fusion = DEFAULT) -> Mended:
+    """Finds the consensus of all tasks and the raters' errors in turn."""
+    by_task = grouped(texts)
+    told = drafts = {task: medoid(group) for task, group in by_task.items()}
+    errors = Errors(np.zeros(workers), np.zeros(workers))
     for _ in range(config.rounds):
-        error = rater_errors(texts, found, workers, config)
-        found = {task: _fuse(group, found[task], error, config) for task, group in by_task.items()}
+        drafts, errors = told, Errors.of(texts, told, workers)
+        rates = errors.rates(config)
+        told = {task: fuse(group, drafts[task], rates, config) for task, group in by_task.items()}
+    return Mended(told, drafts, errors)
+
+
+def draft(group: Sequence[Text], rates: Floats, config: Fusion = DEFAULT) -> Words:
+    """What the last round mends, by the raters' errors of the moment: the medoid after all rounds but one."""
+    found = medoid(group)
+    for _ in range(config.rounds - 1):
+        found = fuse(group, found, rates, config)
     return found
 
 
-def rater_errors(texts: Sequence[Text], found: dict[int, Words], workers: int, config: Fusion) -> Floats:
-    """The word error rate of each rater against the consensus, drawn to that of all."""
-    wrong, size = np.zeros(workers), np.zeros(workers)
+def grouped(texts: Iterable[Text]) -> dict[int, list[Text]]:
+    """The texts of each task."""
+    by_task: dict[int, list[Text]] = {}
     for text in texts:
-        wrong[text.worker] += edits(text.words, found[text.task])
-        size[text.worker] += max(len(text.words), len(found[text.task]))
-    everybody = wrong.sum() / max(size.sum(), 1)
-    return np.asarray((wrong + config.rater_words * everybody) / (size + config.rater_words))
+        by_task.setdefault(text.task, []).append(text)
+    return by_task
 
 
 def medoid(group: Sequence[Text]) -> Words:
@@ -77,11 +118,11 @@ def medoid(group: Sequence[Text]) -> Words:
     return group[int(np.argmin(distance))].words
 
 
-def _fuse(group: Sequence[Text], backbone: Words, error: Floats, config: Fusion) -> Words:
-    """The votes on each word of the backbone and each gap, counted."""
+def fuse(group: Sequence[Text], backbone: Words, rates: Floats, config: Fusion = DEFAULT) -> Words:
+    """The backbone, mended by the votes on each of its words and each gap; `rates` are raters' word error rates."""
     votes: list[dict[tuple[int, ...], float]] = [{} for _ in range(2 * len(backbone) + 1)]
     for text in group:
-        rate = min(max(error[text.worker], _LEAST_ERROR), _MOST_ERROR)
+        rate = min(max(rates[text.worker], _LEAST_ERROR), _MOST_ERROR)
         weight = float(np.log((1 - rate) / rate))
         said: dict[int, list[int]] = {}
         for place, word in zip(aligned(backbone, text.words).tolist(), text.words.tolist(), strict=True):

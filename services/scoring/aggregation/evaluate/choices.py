@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,31 @@ from numpy.typing import NDArray
 from services.scoring.aggregation import mixture
 from services.scoring.aggregation.crowd import Crowd, Floats, Ints, crowd, tally
 from services.scoring.aggregation.evaluate import measures
-from services.scoring.aggregation.evaluate.live import Live
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial
+from services.scoring.aggregation.live.choices import LiveChoices
 
-_STEP = 500
+
+class Scored(NamedTuple):
+    """What came of answers, and what it is to be measured by."""
+
+    posterior: Floats
+    votes: Crowd
+    known: Ints
+    """As `truths`."""
+    names: list[str]
+    asked: Ints
+    """The tasks with a truth that was not given as gold."""
+    counted: Figures
 
 
 def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line. Tasks with a truth but no answers count; gold is drawn from the truth."""
+    found = scored(answers, truth, trial)
+    return found.counted | judged(found.posterior, found.votes, found.known, found.asked)
+
+
+def scored(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Scored:
+    """Scores answers as the trial asks."""
     rng = np.random.default_rng(trial.seed)
     kept = answers.standing()
     used = answers if trial.limit is None else kept.limited(trial.limit, rng)
@@ -31,8 +49,8 @@ def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figure
     begun = perf_counter()
     posterior = by_steps(used, gold, votes) if trial.live else mixture.consensus(votes, gold, trial.config)
     seconds = perf_counter() - begun
-    figures = {"tasks": len(asked), "answers": len(kept.task), "answers_used": votes.votes, "seconds": seconds}
-    return figures | judged(posterior, votes, known, asked)
+    counted = {"tasks": len(asked), "answers": len(kept.task), "answers_used": votes.votes, "seconds": seconds}
+    return Scored(posterior, votes, known, names, asked, counted)
 
 
 def truths(answers: Answers, truth: Mapping[str, str]) -> tuple[Ints, list[str]]:
@@ -68,12 +86,11 @@ def judged(posterior: Floats, votes: Crowd, known: Ints, asked: Ints) -> Figures
 
 
 def by_steps(answers: Answers, gold: NDArray[np.int32], votes: Crowd) -> Floats:
-    """The posterior after all answers have come in the order of the file, in steps of 500."""
-    state = Live(votes.tasks, votes.workers, votes.classes)
-    for begin in range(0, len(answers.task), _STEP):
-        step = slice(begin, begin + _STEP)
-        state.take(answers.task[step], answers.worker[step], answers.label[step])
-    return state.posterior(gold)
+    """The posterior after all answers have come step by step."""
+    state = LiveChoices(votes.tasks, votes.workers, votes.classes, gold)
+    for step in answers.steps():
+        state.take(*step)
+    return state.posterior()
 
 
 def warm_up() -> None:

@@ -7,50 +7,69 @@ from time import perf_counter
 
 import numpy as np
 
-from services.scoring.aggregation import mixture, numeric, ordinal
-from services.scoring.aggregation.crowd import Floats, crowd
+from services.scoring.aggregation import numeric, ordinal
+from services.scoring.aggregation.crowd import Floats
 from services.scoring.aggregation.evaluate import choices
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial
+from services.scoring.aggregation.live.numbers import LiveNumbers
 
 
 def evaluate_numeric(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line: against the truth, or, where there is none, of each answer by the others."""
-    kept = answers.standing()
-    used = kept if trial.limit is None else kept.limited(trial.limit, np.random.default_rng(trial.seed))
-    values = np.array([float(label) for label in used.labels])
-    scores = numeric.Scores(used.task, used.worker, values[used.label], len(used.tasks), len(used.workers))
+    kept, used = answers.standing(), answers.used(trial.limit, trial.seed)
+    scores, values = _scores(used), np.array([float(label) for label in used.labels])
     begun = perf_counter()
     if truth:
         numbers = {name: number for number, name in enumerate(used.tasks)}
         named = [name for name in truth if name in numbers]
-        found = numeric.consensus(scores)[0][[numbers[name] for name in named]]
+        consensus = _by_steps(used, values).consensus() if trial.live else numeric.consensus(scores)
+        found = consensus[0][[numbers[name] for name in named]]
         wanted = np.array([float(truth[name]) for name in named])
     else:
-        found, wanted = numeric.chosen(scores)[1], scores.value
+        found, wanted = _held_out(used, values) if trial.live else numeric.chosen(scores)[1], scores.value
     seconds = perf_counter() - begun
-    counted = {"tasks": len(truth) or len(used.tasks), "answers": len(kept.task), "answers_used": len(used.task)}
+    counted = {"tasks": len(truth) or len(used.tasks), "answers": len(kept.task), "answers_used": len(scores.value)}
     return counted | {"seconds": seconds} | errors(found, wanted)
+
+
+def _scores(answers: Answers) -> numeric.Scores:
+    """The numbers that stand."""
+    used = answers.standing()
+    values = np.array([float(label) for label in used.labels])
+    return numeric.Scores(used.task, used.worker, values[used.label], len(used.tasks), len(used.workers))
+
+
+def _held_out(answers: Answers, values: Floats) -> Floats:
+    """What is predicted for each answer that stands, when those of its fold never come."""
+    standing = answers.standing()
+    folds = numeric.folds(len(standing.task))
+    found = np.empty(len(folds))
+    for fold in range(numeric.FOLDS):
+        hidden = standing.only(np.flatnonzero(folds == fold))
+        state = _by_steps(answers.without(hidden), values)
+        found[folds == fold] = state.predict(hidden.task, hidden.worker)
+    return found
+
+
+def _by_steps(answers: Answers, values: Floats) -> LiveNumbers:
+    """The state after all answers have come step by step."""
+    state = LiveNumbers(len(answers.tasks), len(answers.workers))
+    for task, worker, label in answers.steps():
+        state.take(task, worker, values[label])
+    return state
 
 
 def evaluate_ordinal(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of choices, and how far the level told lies from the true one; levels are numbers."""
     answers = answers.by_value()
-    figures = choices.evaluate(answers, truth, trial)
-    used = answers.standing()
-    if trial.limit is not None:
-        used = used.limited(trial.limit, np.random.default_rng(trial.seed))
-    known, names = choices.truths(answers, truth)
-    votes = crowd(
-        used.task, used.worker, used.label, tasks=len(names), workers=len(used.workers), classes=len(used.labels)
-    )
-    levels = np.array([float(label) for label in answers.labels])
-    gold, asked = choices.draw_gold(known, trial.gold, np.random.default_rng(trial.seed))
-    posterior = mixture.consensus(votes, gold)
-    wanted = np.array([float(truth[names[task]]) for task in asked])
+    found = choices.scored(answers, truth, trial)
+    figures = found.counted | choices.judged(found.posterior, found.votes, found.known, found.asked)
+    levels, posterior = np.array([float(label) for label in answers.labels]), found.posterior[found.asked]
+    wanted = np.array([float(truth[found.names[task]]) for task in found.asked])
     median, mean = ordinal.median_level(posterior, levels), ordinal.mean_level(posterior, levels)
-    if not len(asked):
+    if not len(wanted):
         return figures
-    return figures | {"mae": errors(median[asked], wanted)["mae"], "rmse": errors(mean[asked], wanted)["rmse"]}
+    return figures | {"mae": errors(median, wanted)["mae"], "rmse": errors(mean, wanted)["rmse"]}
 
 
 def errors(found: Floats, wanted: Floats) -> Figures:

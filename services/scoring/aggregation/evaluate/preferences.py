@@ -6,55 +6,57 @@ from time import perf_counter
 
 import numpy as np
 
-from services.scoring.aggregation import preference
-from services.scoring.aggregation.crowd import numbered
+from services.scoring.aggregation.crowd import Floats, numbered
 from services.scoring.aggregation.evaluate.tables import Answers, Figures
+from services.scoring.aggregation.live.preferences import LivePreferences
+from services.scoring.aggregation.preference import Pairs, Strengths, fit, log_loss
 
 _SPLITS = 20
 _HIDDEN = 0.2
 _WON = {"left": 1.0, "tie": 0.5, "right": 0.0}
 
 
-def evaluate(answers: Answers, seed: int) -> Figures:
+def evaluate(answers: Answers, seed: int, *, live: bool = False) -> Figures:
     """The figures of the command line. A task is named `context:left|right`; a label is left, right or tie.
 
     Raises `ValueError` for another name, `KeyError` for another label.
     """
-    votes = read(answers)
+    pairs, won, used = pairs_of(answers), won_of(answers), answers.standing()
+    sizes = pairs.sizes(len(answers.workers))
+    votes = pairs.votes(used.task, used.worker, won[used.label], sizes)
     rng = np.random.default_rng(seed)
     begun = perf_counter()
-    losses = [_loss(votes, rng) for _ in range(_SPLITS)]
-    return {
-        "tasks": len(answers.tasks),
-        "answers": len(answers.task),
-        "log_loss": float(np.mean(losses)),
-        "seconds": perf_counter() - begun,
-    }
+    losses = []
+    for _ in range(_SPLITS):
+        order = rng.permutation(len(used.task))
+        hidden, seen = np.split(order, [int(len(order) * _HIDDEN)])
+        found = _by_steps(answers.without(used.only(hidden)), pairs, won) if live else fit(votes.only(seen))
+        losses.append(log_loss(found.logits(votes.only(hidden)), votes.won[hidden]))
+    seconds = perf_counter() - begun
+    return {"tasks": len(used.tasks), "answers": len(used.task), "log_loss": float(np.mean(losses)), "seconds": seconds}
 
 
-def read(answers: Answers) -> preference.Votes:
-    """The votes in answers. Raises `ValueError`, `KeyError`."""
-    used = answers.standing()
-    contexts, pairs = zip(*(_sides(name) for name in used.tasks), strict=True)
-    sides = [side for pair in pairs for side in pair]
-    item, items = numbered(sides)
-    there, places = numbered(
-        f"{context}\0{side}" for context, pair in zip(contexts, pairs, strict=True) for side in pair
-    )
-    won = np.array([_WON.get(label, np.nan) for label in used.labels])
+def _by_steps(answers: Answers, pairs: Pairs, won: Floats) -> Strengths:
+    state = LivePreferences(pairs, len(answers.workers))
+    for task, worker, label in answers.steps():
+        state.take(task, worker, won[label])
+    return state.strengths
+
+
+def pairs_of(answers: Answers) -> Pairs:
+    """The sides of each task. Raises `ValueError`."""
+    contexts, pairs = zip(*(_sides(name) for name in answers.tasks), strict=True)
+    item, _ = numbered(side for pair in pairs for side in pair)
+    there, _ = numbered(f"{context}\0{side}" for context, pair in zip(contexts, pairs, strict=True) for side in pair)
+    return Pairs(*item.reshape(-1, 2).T, *there.reshape(-1, 2).T)
+
+
+def won_of(answers: Answers) -> Floats:
+    """What each label says of the left side, as in `Votes`. Raises `KeyError`."""
+    won = np.array([_WON.get(label, np.nan) for label in answers.labels])
     if np.isnan(won).any():
         raise KeyError("a label is neither left, right nor tie")
-    sides_of, places_of = item.reshape(-1, 2)[used.task], there.reshape(-1, 2)[used.task]
-    return preference.Votes(
-        sides_of[:, 0],
-        sides_of[:, 1],
-        places_of[:, 0],
-        places_of[:, 1],
-        used.task,
-        used.worker,
-        won[used.label],
-        (len(items), len(places), len(used.tasks), len(used.workers)),
-    )
+    return won
 
 
 def _sides(task: str) -> tuple[str, tuple[str, str]]:
@@ -63,10 +65,3 @@ def _sides(task: str) -> tuple[str, tuple[str, str]]:
     if not bar:
         raise ValueError(f"not named context:left|right: {task}")
     return context, (left, right)
-
-
-def _loss(votes: preference.Votes, rng: np.random.Generator) -> float:
-    order = rng.permutation(len(votes.won))
-    cut = int(len(order) * _HIDDEN)
-    hidden = votes.only(order[:cut])
-    return preference.log_loss(preference.fit(votes.only(order[cut:])).logits(hidden), hidden.won)

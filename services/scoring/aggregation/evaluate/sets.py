@@ -8,44 +8,58 @@ from time import perf_counter
 import numpy as np
 
 from services.scoring.aggregation import multilabel, spans
+from services.scoring.aggregation.crowd import Floats
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial
+from services.scoring.aggregation.live.multilabels import Labels, LiveMultilabels
+from services.scoring.aggregation.live.spans import LiveSpans, Marks
+from services.scoring.aggregation.spans import Marked
 
 
 def evaluate_multilabel(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line; accuracy is the share of labels of tasks that are rightly there or not there."""
-    used = _used(answers, trial)
+    used = answers.used(trial.limit, trial.seed)
     names = sorted({name for label in used.labels for name in parts(label)})
     numbers = {name: number for number, name in enumerate(names)}
     sets = [frozenset(numbers[name] for name in parts(label)) for label in used.labels]
     begun = perf_counter()
-    found = multilabel.consensus(
-        used.task,
-        used.worker,
-        [sets[label] for label in used.label],
-        tasks=len(used.tasks),
-        workers=len(used.workers),
-        labels=len(names),
-    )
+    found = _labels_by_steps(used, sets, len(names)) if trial.live else _labels(used.standing(), sets, len(names))
     figures = _counted(answers, used, perf_counter() - begun)
-    share = np.zeros_like(found)
-    for task, label in zip(used.task.tolist(), used.label.tolist(), strict=True):
-        share[task, list(sets[label])] += 1
-    share /= np.maximum(np.bincount(used.task, minlength=len(used.tasks)), 1)[:, None]
     asked = [place for place, name in enumerate(used.tasks) if name in truth]
     if not asked:
         return figures
     wanted = np.array([[name in parts(truth[used.tasks[place]]) for name in names] for place in asked])
+    share = _shares(used.standing(), sets, len(names))
     right = {name: float(np.mean((some[asked] > 0.5) == wanted)) for name, some in (("a", found), ("m", share))}
     return figures | {"accuracy": right["a"], "majority_accuracy": right["m"]}
 
 
+def _labels(used: Answers, sets: list[Labels], labels: int) -> Floats:
+    named = [sets[label] for label in used.label]
+    tasks, workers = len(used.tasks), len(used.workers)
+    return multilabel.consensus(used.task, used.worker, named, tasks=tasks, workers=workers, labels=labels)
+
+
+def _labels_by_steps(used: Answers, sets: list[Labels], labels: int) -> Floats:
+    state = LiveMultilabels(len(used.tasks), len(used.workers), labels)
+    for task, worker, label in used.steps():
+        state.take(task, worker, [sets[n] for n in label])
+    return state.consensus()
+
+
+def _shares(used: Answers, sets: list[Labels], labels: int) -> Floats:
+    """The share of each task's answers that name each label."""
+    share = np.zeros((len(used.tasks), labels))
+    for task, label in zip(used.task.tolist(), used.label.tolist(), strict=True):
+        share[task, list(sets[label])] += 1
+    return share / np.maximum(np.bincount(used.task, minlength=len(used.tasks)), 1)[:, None]
+
+
 def evaluate_spans(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line; accuracy is the mean overlap (intersection over union) with the true spans."""
-    used = _used(answers, trial)
-    read = [[_span(part) for part in parts(label)] for label in used.labels]
-    rows = zip(used.task.tolist(), used.worker.tolist(), used.label.tolist(), strict=True)
+    used = answers.used(trial.limit, trial.seed)
+    read = [tuple(_span(part) for part in parts(label)) for label in used.labels]
     begun = perf_counter()
-    found = spans.consensus({(task, worker): read[label] for task, worker, label in rows}, workers=len(used.workers))
+    found = _spans_by_steps(used, read) if trial.live else _spans(used.standing(), read)
     figures = _counted(answers, used, perf_counter() - begun)
     overlaps = [
         _overlap({place for marked in found.get(task, []) for place in range(*marked.span)}, _positions(truth[name]))
@@ -53,6 +67,18 @@ def evaluate_spans(answers: Answers, truth: Mapping[str, str], trial: Trial) -> 
         if name in truth
     ]
     return figures | ({"accuracy": float(np.mean(overlaps))} if overlaps else {})
+
+
+def _spans(used: Answers, read: list[Marks]) -> dict[int, list[Marked]]:
+    rows = zip(used.task.tolist(), used.worker.tolist(), used.label.tolist(), strict=True)
+    return spans.consensus({(task, worker): read[label] for task, worker, label in rows}, workers=len(used.workers))
+
+
+def _spans_by_steps(used: Answers, read: list[Marks]) -> dict[int, list[Marked]]:
+    state = LiveSpans(len(used.tasks), len(used.workers))
+    for task, worker, label in used.steps():
+        state.take(task, worker, [read[n] for n in label])
+    return state.consensus()
 
 
 def parts(label: str) -> list[str]:
@@ -73,11 +99,7 @@ def _overlap(found: set[int], wanted: set[int]) -> float:
     return len(found & wanted) / len(found | wanted) if found | wanted else 1.0
 
 
-def _used(answers: Answers, trial: Trial) -> Answers:
-    kept = answers.standing()
-    return kept if trial.limit is None else kept.limited(trial.limit, np.random.default_rng(trial.seed))
-
-
 def _counted(answers: Answers, used: Answers, seconds: float) -> Figures:
-    kept = len(answers.standing().task)
-    return {"tasks": len(used.tasks), "answers": kept, "answers_used": len(used.task), "seconds": seconds}
+    kept, standing = answers.standing(), used.standing()
+    figures = {"tasks": len(used.tasks), "answers": len(kept.task), "answers_used": len(standing.task)}
+    return figures | {"seconds": seconds}

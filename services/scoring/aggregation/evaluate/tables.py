@@ -14,6 +14,7 @@ from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.crowd import Ints, last_of_each
 
 Figures = dict[str, float]
+STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,21 @@ class Answers:
     def standing(self) -> Answers:
         """The answers that stand, by task and worker: of repeats by one worker the last."""
         return self.only(last_of_each(self.task, self.worker))
+
+    def without(self, some: Answers) -> Answers:
+        """Those by other raters to other tasks: none that has task and rater in common with one of `some`."""
+        cells, hidden = (a.task * len(self.workers) + a.worker for a in (self, some))
+        return self.only(np.flatnonzero(~np.isin(cells, hidden)))
+
+    def steps(self) -> Iterator[tuple[Ints, Ints, Ints]]:
+        """Task, worker and label in the order of the file, as batches of events bring them: 500 at a time."""
+        for begin in range(0, len(self.task), STEP):
+            step = slice(begin, begin + STEP)
+            yield self.task[step], self.worker[step], self.label[step]
+
+    def used(self, limit: int | None, seed: int) -> Answers:
+        """All answers, repeats among them, in the order of the file; with a limit those that stand, as `limited`."""
+        return self if limit is None else self.standing().limited(limit, np.random.default_rng(seed))
 
     def by_value(self) -> Answers:
         """The same with labels numbered by what they are worth. Raises `ValueError` where one is no number."""

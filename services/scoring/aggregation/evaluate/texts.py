@@ -10,22 +10,32 @@ import numpy as np
 from services.scoring.aggregation import text
 from services.scoring.aggregation.alignment import Words, edits
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial
+from services.scoring.aggregation.live.texts import LiveTexts
 
 
 def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line. A task without an answer counts as an empty text."""
-    kept = answers.standing()
-    used = kept if trial.limit is None else kept.limited(trial.limit, np.random.default_rng(trial.seed))
-    known: dict[str, int] = {}
+    used, known = answers.used(trial.limit, trial.seed), dict[str, int]()
     labels = [_numbered(label, known) for label in used.labels]
-    rows = zip(used.task.tolist(), used.worker.tolist(), used.label.tolist(), strict=True)
-    texts = [text.Text(task, worker, labels[label]) for task, worker, label in rows]
     text.consensus([text.Text(0, 0, labels[0])], 1)
     begun = perf_counter()
-    found = text.consensus(texts, len(used.workers))
+    found = _by_steps(used, labels) if trial.live else _at_once(used.standing(), labels)
     seconds = perf_counter() - begun
-    figures = {"tasks": len(truth), "answers": len(kept.task), "answers_used": len(texts), "seconds": seconds}
-    return figures | _judged(found, used, {task: _numbered(label, known) for task, label in truth.items()})
+    kept, standing = answers.standing(), used.standing()
+    counted = {"tasks": len(truth), "answers": len(kept.task), "answers_used": len(standing.task), "seconds": seconds}
+    return counted | _judged(found, used, {task: _numbered(label, known) for task, label in truth.items()})
+
+
+def _at_once(used: Answers, labels: list[Words]) -> Mapping[int, Words]:
+    rows = zip(used.task.tolist(), used.worker.tolist(), used.label.tolist(), strict=True)
+    return text.consensus([text.Text(task, worker, labels[label]) for task, worker, label in rows], len(used.workers))
+
+
+def _by_steps(used: Answers, labels: list[Words]) -> Mapping[int, Words]:
+    state = LiveTexts(len(used.tasks), len(used.workers))
+    for task, worker, label in used.steps():
+        state.take(task, worker, [labels[n] for n in label])
+    return state.told
 
 
 def _judged(found: Mapping[int, Words], used: Answers, truth: Mapping[str, Words]) -> Figures:
