@@ -185,9 +185,9 @@ def held_out(scores: Scores, choice: bool | None) -> Floats:
 
 def chosen(scores: Scores) -> tuple[bool | None, Floats]:
     """Which model predicts unseen answers best (none: the plain mean), and its predictions."""
-    options: list[bool | None] = [None, False]
-    if len(scores.value) and scores.value.min() >= 0:
-        options.append(True)
+    options: list[bool | None] = [None]
+    if len(scores.value) >= FOLDS:
+        options += [False, True] if scores.value.min() >= 0 else [False]
     predictions = [held_out(scores, option) for option in options]
     losses = [float(np.abs(predicted - scores.value).mean()) for predicted in predictions]
     best = int(np.argmin([losses[0] * _MARGIN, *losses[1:]]))

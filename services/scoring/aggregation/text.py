@@ -27,7 +27,7 @@ class Fusion:
 
     rater_words: float = 20.0
     """Words of prior with which a rater's error rate is drawn to that of all."""
-    rounds: int = 2
+    rounds: int = 3
     silence: float = 0.7
     """The share of its weight with which an answer speaks against a word that it has not: people leave out more
     often than they make up."""

@@ -49,7 +49,7 @@ class LiveNumbers:
         if not len(step.tasks):
             return
         what, gone = np.array(step.what), np.array(step.gone.what, _TOLD)
-        np.add.at(self.totals[0], step.tasks, np.diff(step.starts) - step.counted)
+        self.totals[0, step.tasks] += np.diff(step.starts) - step.counted
         np.subtract.at(self.totals[0], step.tasks[step.gone.place], 1.0)
         np.add.at(self.totals[1], step.tasks[step.place[step.fresh]], what[step.fresh])
         np.subtract.at(self.totals[1], step.tasks[step.gone.place], gone)
