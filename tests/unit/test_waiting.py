@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from chassis.waiting import Backoff, pause
+import pytest
+
+from chassis.waiting import Backoff, beside, pause
 
 
 async def test_a_pause_ends_when_any_of_its_events_is_set() -> None:
@@ -25,6 +27,48 @@ async def test_a_pause_does_not_begin_when_its_event_is_set_already() -> None:
 
 async def test_a_pause_ends_by_itself() -> None:
     await pause(0.001, asyncio.Event())
+
+
+async def test_work_begins_before_the_body_beside_it_and_is_done_after_it() -> None:
+    seen, answered = [], asyncio.Event()
+
+    async def work() -> None:
+        seen.append("sent")
+        await answered.wait()
+        seen.append("answered")
+
+    async with beside(work()):
+        seen.append("body")
+        answered.set()
+    assert seen == ["sent", "body", "answered"]
+
+
+async def test_what_the_work_raises_is_raised_after_the_body() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+        raise LookupError
+
+    done = False
+    with pytest.raises(LookupError):
+        async with beside(work()):
+            done = True
+    assert done
+
+
+async def test_what_the_body_raises_calls_off_the_work() -> None:
+    called_off = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            called_off.set()
+            raise
+
+    with pytest.raises(LookupError):
+        async with beside(work()):
+            raise LookupError
+    assert called_off.is_set()
 
 
 def test_a_backoff_doubles_with_jitter_up_to_its_longest() -> None:
