@@ -179,6 +179,7 @@ async def test_an_answer_in_time_is_told_with_all_that_its_consumers_need(world:
     assert {field.name for field, _ in event.ListFields()} == {*event.DESCRIPTOR.fields_by_name} - {
         "surplus",
         "gold_key",
+        "gold_item_id",
     }
     assert not surplus
     assert (Answer.FromString(row["content"]), row["decision_version"]) == (told, 0)
