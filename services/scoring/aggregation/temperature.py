@@ -1,4 +1,4 @@
-"""The temperature of a project: how sure its posteriors may be, by the gold of the project, of its vendor and of all.
+"""The temperature of a project: how sure its posteriors may be, by its gold, its vendor's and that of others.
 
 Of each temperature is known how many nats the gold items of a project cost at it. Losses add up, so what a project has
 too little gold to tell, its vendor's projects tell, and what these do not, all projects (partial pooling): each level
@@ -30,10 +30,10 @@ def losses(members: Floats, truth: Ints, config: Configuration = DEFAULT) -> Flo
     return np.array([-np.log(softmax(logs / heat)[right]).sum() for heat in TEMPERATURES.tolist()])
 
 
-def temperature(project: Floats, vendor: Floats, everybody: Floats, config: Configuration = DEFAULT) -> float:
-    """The temperature of a project by the losses at each level, those of lower levels among those of higher ones."""
+def temperature(project: Floats, vendor: Floats, others: Floats, config: Configuration = DEFAULT) -> float:
+    """The temperature of a project by its losses, those of its vendor's other projects, and those of other vendors'."""
     found = config.temperature
-    for level in (everybody, vendor, project):
+    for level in (others, vendor, project):
         doubt = config.trust_temperature * (np.log(TEMPERATURES) - np.log(found)) ** 2
         found = float(TEMPERATURES[np.argmin(level + doubt)]) if level.any() else found
     return found

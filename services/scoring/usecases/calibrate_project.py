@@ -26,9 +26,10 @@ INSERT INTO calibration (project_id, vendor_id, questions, losses) VALUES ($1, $
 ON CONFLICT (project_id) DO UPDATE SET questions = excluded.questions, losses = excluded.losses
 """
 
-# The losses at each temperature of all projects, and of those of a vendor.
+# The losses at each temperature of a vendor's other projects, and of other vendors': nothing speaks on two levels.
 _LOSSES = """
-SELECT sum(u.loss) AS everybody, coalesce(sum(u.loss) FILTER (WHERE c.vendor_id = $1), 0) AS vendor
+SELECT coalesce(sum(u.loss) FILTER (WHERE c.vendor_id <> $1), 0) AS others,
+       coalesce(sum(u.loss) FILTER (WHERE c.vendor_id = $1 AND c.project_id <> $2), 0) AS vendor
 FROM calibration c CROSS JOIN LATERAL unnest(c.losses) WITH ORDINALITY AS u (loss, place)
 GROUP BY u.place ORDER BY u.place
 """
@@ -47,11 +48,11 @@ async def calibrate(tx: Transaction, project: Project, fitted: Sequence[Stepped]
     own = await asyncio.to_thread(_judge, gold, fitted)
     if own.questions:
         await tx.execute(_KEEP, project.project_id, project.vendor_id, own.questions, own.losses.tolist())
-    rows = await tx.fetch(_LOSSES, project.vendor_id)
+    rows = await tx.fetch(_LOSSES, project.vendor_id, project.project_id)
     if not rows:
         return None
-    everybody, vendor = np.array([tuple(row) for row in rows]).T
-    return temperature.temperature(own.losses, vendor, everybody)
+    others, vendor = np.array([tuple(row) for row in rows]).T
+    return temperature.temperature(own.losses, vendor, others)
 
 
 def _judge(gold: Sequence[Row], fitted: Sequence[Stepped]) -> _Judged:
