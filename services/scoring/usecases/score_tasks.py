@@ -78,10 +78,10 @@ class _Pooled(NamedTuple):
     part: Part
     task: Task
     """One of those that have a question of it."""
-
-    def experts(self) -> list[UUID]:
-        """Whose votes a step touches, in the order of their numbers."""
-        return [self.part.sheet.experts[number] for number in self.part.experts.tolist()]
+    numbers: Ints
+    """Whose votes a step touches, by their numbers in the sheet."""
+    experts: Sequence[UUID]
+    """The same by their ids, in this order."""
 
 
 async def score(
@@ -94,12 +94,12 @@ async def score(
     asked = ask(tasks, sheet)
     paces = _paces(tasks, sheet, paces)
     pools = _by_pool(asked)
-    loaded = await load_pools(tx, {pool.key: pool.experts() for pool in pools})
+    loaded = await load_pools(tx, {pool.key: pool.experts for pool in pools})
     await _assume_new(tx, pools, loaded)
     stepped, gained = [], np.zeros(len(tasks), dtype=np.int64)
     for pool in pools:
-        part, model, experts, muted = _run(asked, pool, loaded[pool.key], pooled.step)
-        stepped.append(Stepped(pool.key, pool.task.vendor_id, experts, muted, model))
+        part, model, muted = _run(asked, pool, loaded[pool.key], pooled.step)
+        stepped.append(Stepped(pool.key, pool.task.vendor_id, pool.experts, muted, model))
         np.add.at(gained, sheet.task[sheet.answer[part.cast[~sheet.known[sheet.answer[part.cast]]]]], 1)
         np.subtract.at(gained, sheet.task[sheet.answer[part.gone]], 1)
     async with beside(write_pools(tx, stepped, _gained(tasks, gained, paces))):
@@ -125,7 +125,7 @@ def ask(tasks: Sequence[Task], sheet: Sheet) -> Asked:
 async def look(tx: Transaction, asked: Asked) -> None:
     """Fills in what is found of tasks by what is held of them, without a step."""
     pools = _by_pool(asked)
-    loaded = await load_pools(tx, {pool.key: pool.experts() for pool in pools}) if pools else {}
+    loaded = await load_pools(tx, {pool.key: pool.experts for pool in pools}) if pools else {}
     for pool in pools:
         _run(asked, pool, loaded[pool.key], pooled.look)
 
@@ -206,12 +206,17 @@ def _by_pool(asked: Asked) -> list[_Pooled]:
             if number == len(first):
                 first.append(task)
     parts = pooled.parts(asked.sheet, asked.stand, np.array(of_items, dtype=np.int64))
-    return list(map(_Pooled, numbers, parts, first))
+    return [_pooled(*each) for each in zip(numbers, parts, first, strict=True)]
+
+
+def _pooled(key: PoolKey, part: Part, task: Task) -> _Pooled:
+    numbers = part.experts
+    return _Pooled(key, part, task, numbers, [part.sheet.experts[number] for number in numbers.tolist()])
 
 
 async def _assume_new(tx: Transaction, pools: Sequence[_Pooled], loaded: Mapping[PoolKey, Loaded]) -> None:
     """Gives raters who are new to a pool a state: nothing counted, and what is assumed of them."""
-    new = {pool.key: [e for e in pool.experts() if e not in loaded[pool.key].raters] for pool in pools}
+    new = {pool.key: [e for e in pool.experts if e not in loaded[pool.key].raters] for pool in pools}
     wanted = {
         Rating(pool.key.project_id, expert, pool.task.task_type, pool.task.domain)
         for pool in pools
@@ -224,12 +229,12 @@ async def _assume_new(tx: Transaction, pools: Sequence[_Pooled], loaded: Mapping
         }
 
 
-def _run(asked: Asked, pool: _Pooled, loaded: Loaded, engine: _Engine) -> tuple[Part, Pool, list[UUID], set[UUID]]:
+def _run(asked: Asked, pool: _Pooled, loaded: Loaded, engine: _Engine) -> tuple[Part, Pool, set[UUID]]:
     """Fills in what the engine finds of the items of a pool, and what is held of them from now on.
 
-    Gives the part that is heard, the pool by then, its raters, and those of them that are muted.
+    Gives the part that is heard, the pool by then, and those of its raters that are muted.
     """
-    experts, numbers = pool.experts(), pool.part.experts
+    experts, numbers = pool.experts, pool.numbers
     raters = [loaded.raters[expert] for expert in experts]
     muted = {expert for expert, rater in zip(experts, raters, strict=True) if rater.muted}
     part = pool.part.heard(numbers[[rater.muted for rater in raters]]) if muted else pool.part
@@ -241,7 +246,7 @@ def _run(asked: Asked, pool: _Pooled, loaded: Loaded, engine: _Engine) -> tuple[
     asked.weights[part.cast] = weights
     for item, finding, held in zip(own, findings, stored.item_states(model), strict=True):
         asked.findings[item], asked.held[item] = finding, held
-    return part, model, experts, muted
+    return part, model, muted
 
 
 def _weights(asked: Asked) -> list[bytes]:
