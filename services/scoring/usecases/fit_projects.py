@@ -161,8 +161,8 @@ async def _tell(tx: Transaction, task_ids: Sequence[UUID], pace: Pace) -> int:
     asked, paces = score_tasks.ask(tasks, _sheet_of(tasks)), {task.project_id: pace for task in tasks}
     await score_tasks.look(tx, asked)
     scorings = score_tasks.outcomes(asked, paces)
-    changed = [n for n, (task, scoring) in enumerate(zip(tasks, scorings, strict=True)) if _changed(task, scoring)]
-    await score_tasks.write(tx, score_tasks.follow(asked, changed, paces, {}))
+    changed = {n: scoring for n, scoring in enumerate(scorings) if _changed(tasks[n], scoring)}
+    await score_tasks.write(tx, score_tasks.follow(asked, changed, {}))
     return len(changed)
 
 

@@ -103,7 +103,7 @@ async def score(
         np.add.at(gained, sheet.task[sheet.answer[part.cast[~sheet.known[sheet.answer[part.cast]]]]], 1)
         np.subtract.at(gained, sheet.task[sheet.answer[part.gone]], 1)
     async with beside(write_pools(tx, stepped, _gained(tasks, gained, paces))):
-        following = follow(asked, range(len(tasks)), paces, traces)
+        following = follow(asked, dict(enumerate(outcomes(asked, paces))), traces)
     await write(tx, following)
 
 
@@ -151,20 +151,18 @@ def outcomes(asked: Asked, paces: Mapping[UUID, Pace]) -> list[Scoring]:
     ]
 
 
-def follow(
-    asked: Asked, which: Sequence[int], paces: Mapping[UUID, Pace], traces: Mapping[UUID, str]
-) -> list[Following]:
-    """The next version of these of the tasks by what is found of them.
+def follow(asked: Asked, scorings: Mapping[int, Scoring], traces: Mapping[UUID, str]) -> list[Following]:
+    """The next version of those of the tasks of which, by their places, the scoring is given.
 
     What no new answer has caused carries on the trace of the last one.
     """
-    scorings, weights, kept = outcomes(asked, paces), _weights(asked), asked.sheet.pack()
+    weights, kept = _weights(asked), asked.sheet.pack()
     latest = np.zeros(len(asked.tasks), dtype=np.int64)
     np.maximum.at(latest, asked.sheet.task, asked.sheet.answers["submitted"].astype(np.int64))
     updated_at, questions = latest.tolist(), list(asked.questions())
     following = []
-    for place in which:
-        task, scoring = asked.tasks[place], scorings[place]
+    for place, scoring in scorings.items():
+        task = asked.tasks[place]
         result = task.form.aggregator.result(task.form.questions, scoring.findings)
         state = NewState(
             task_id=task.task_id,
