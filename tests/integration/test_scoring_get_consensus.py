@@ -20,6 +20,11 @@ from services.scoring.usecases.get_consensus import ConsensusNotFound
 from tests.support.databases import Databases
 from tests.support.scoring import CONTEXT, Task, fit, open_database, react, rows
 
+ALL = """
+SELECT 'task_state' AS found FROM task_state UNION ALL SELECT 'project_state' FROM project_state
+UNION ALL SELECT 'pool' FROM pool UNION ALL SELECT 'pool_rater' FROM pool_rater UNION ALL SELECT 'rescore' FROM rescore
+"""
+
 
 @pytest_asyncio.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:
@@ -103,5 +108,6 @@ async def test_a_vendors_scope_shows_no_vote_and_no_state_of_another(database: D
     await react(database, [task.answer(-2)])
     await fit(database)
     assert len(await rows(database, "SELECT FROM vote", scope=Scope.vendor(task.vendor_id))) == 1
-    for table in ("task_state", "project_state", "pool", "pool_rater", "rescore"):
-        assert await rows(database, f"SELECT FROM {table}", scope=Scope.vendor(new_id())) == []
+    own = {row["found"] for row in await rows(database, ALL, scope=Scope.vendor(task.vendor_id))}
+    assert own == {"task_state", "project_state", "pool", "pool_rater", "rescore"}
+    assert await rows(database, ALL, scope=Scope.vendor(new_id())) == []

@@ -33,6 +33,10 @@ TABLES = {
     "pool_rater": "SELECT * FROM pool_rater ORDER BY project_id, labels, expert_id",
     "outbox": "SELECT * FROM outbox ORDER BY id",
 }
+FORGET = """
+WITH tasks AS (DELETE FROM task_state), raters AS (DELETE FROM pool_rater), pools AS (DELETE FROM pool)
+DELETE FROM project_state
+"""
 STATE = ("task_state", "project_state", "pool", "pool_rater")
 COUNTED = "SELECT project_id, expert_id, total::bigint FROM pool_rater ORDER BY project_id, expert_id"
 STANDING = """
@@ -169,8 +173,7 @@ async def test_the_order_of_votes_in_a_batch_does_not_show(database: Database) -
     answers = [task.answer(preference) for preference in (-3, 1, 0, -1)]
     await react(database, answers)
     there = await stored(database, *STATE)
-    for table in ("task_state", "pool_rater", "pool", "project_state"):
-        await rows(database, f"DELETE FROM {table}")
+    await rows(database, FORGET)
     await react(database, list(reversed(answers)))
     assert await stored(database, *STATE) == there
 
