@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_PLAIN = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _SAMPLED = 0x01
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
@@ -60,7 +61,12 @@ def start(traceparent: str | None = None) -> Iterator[Span]:
 
 
 def child_header(traceparent: str | None = None) -> str:
-    """The ``traceparent`` of a span as `start` would make it, without running in it: for what is only told of."""
+    """The ``traceparent`` of a span as `start` would make it, without running in it: for what is only told of.
+
+    Most are of this very version, and every event has one: of those the trace and the flags stay where they are.
+    """
+    if traceparent and _PLAIN.fullmatch(traceparent):
+        return f"{traceparent[:36]}{_new_span()}{traceparent[52:]}"
     return _child(parse(traceparent) or _current.get()).header()
 
 

@@ -1,7 +1,6 @@
 """One task scored: which votes stand, what the engine is asked, how answers are judged."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import permutations
 from typing import NamedTuple
 
@@ -134,5 +133,5 @@ def test_what_is_kept_of_answers_is_read_as_it_was_written(drawn: list[tuple[int
 
 def test_the_result_is_as_sure_as_the_question_that_is_least_sure() -> None:
     scoring = scored([vote(1, -1), vote(2, -1)])
-    shaky = replace(scoring, findings=(*scoring.findings, *scored([vote(1, -1)]).findings))
+    shaky = scoring._replace(findings=(*scoring.findings, *scored([vote(1, -1)]).findings))
     assert shaky.confidence == shaky.findings[1].confidence < shaky.findings[0].confidence

@@ -22,8 +22,14 @@ class Calibration:
 
     def __call__(self, members: Floats) -> Floats:
         """The calibrated posterior from those of the members, shape (members, tasks, classes)."""
-        mixed = np.tensordot(self.weights / self.weights.sum(), members, axes=1)
+        mixed = mix(members, self.weights)
         return softmax(np.log(np.maximum(mixed, _LEAST)) / self.temperature + self.bias)
+
+
+def mix(members: Floats, weights: Floats) -> Floats:
+    """The weighted mean of what the members say, shape (members, tasks, classes), by task and class."""
+    mean = (weights / weights.sum()) @ members.reshape(len(members), -1)
+    return np.asarray(mean.reshape(members.shape[1:]))
 
 
 def assumed(config: Configuration, classes: int) -> Calibration:

@@ -8,6 +8,7 @@ independently. New here: the prior of a rater's row is the rater's own one coin,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,10 +78,15 @@ def class_shares(given: Floats) -> Floats:
     to trust them whole would feed the label that wrong answers flock to: the power draws them towards alike. How many
     classes there are is the perplexity of the labels: one that hardly anybody names makes no other one less frequent.
     """
+    return _class_shares(given)
+
+
+@compiled
+def _class_shares(given: Floats) -> Floats:
     counts = given + 1.0
     shares = counts / counts.sum()
-    classes = float(np.exp(-np.sum(shares * np.log(shares))))
-    shares = shares ** (1 / max(classes - 1, 1))
+    classes = np.exp(-np.sum(shares * np.log(shares)))
+    shares = shares ** (1.0 / max(classes - 1.0, 1.0))
     return np.asarray(shares / shares.sum())
 
 
@@ -127,18 +133,24 @@ def _spread(
 
 def subtype_prior(mass: Floats, shares: Floats, member: Member, config: Configuration) -> NDArray[np.float32]:
     """The expected log probability of each subtype: its class's times its own within the class."""
-    by_class = mass.reshape(-1, member.subtypes)
-    frequencies = by_class.sum(axis=1) + 2.0 / len(by_class)
-    of_class = np.log(frequencies / frequencies.sum()) if member.learns_prior else np.log(shares)
-    within = np.zeros_like(by_class)
-    if member.subtypes > 1:
-        eta = by_class + config.concentration / member.subtypes
-        within = _digammas(eta) - _digammas(eta.sum(axis=1))[:, None]
-    return (of_class[:, None] + within).ravel().astype(np.float32)
+    return _subtype_prior(mass, shares, member.subtypes, config.concentration, member.learns_prior)
 
 
-def _digammas(values: Floats) -> Floats:
-    return np.vectorize(digamma, otypes=[np.float64])(values)  # type: ignore[no-any-return]
+@compiled
+def _subtype_prior(
+    mass: Floats, shares: Floats, subtypes: int, concentration: float, learns: bool
+) -> NDArray[np.float32]:
+    classes = len(mass) // subtypes
+    found = np.empty(len(mass), dtype=np.float32)
+    whole = mass.sum() + 2.0
+    for k in range(classes):
+        own = mass[k * subtypes : (k + 1) * subtypes]
+        of_class = log((own.sum() + 2.0 / classes) / whole) if learns else log(shares[k])
+        all_within = digamma(own.sum() + concentration) if subtypes > 1 else 0.0
+        for m in range(subtypes):
+            within = digamma(own[m] + concentration / subtypes) - all_within if subtypes > 1 else 0.0
+            found[k * subtypes + m] = of_class + within
+    return found
 
 
 def tabulate(
@@ -163,8 +175,20 @@ def crowd_rows(counts: Floats) -> Floats:
 
     A few pseudo-votes hold it to the diagonal.
     """
-    rows = counts.T + np.eye(len(counts)) * len(counts) + 1.0
-    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
+    return _crowd_rows(counts)
+
+
+@compiled
+def _crowd_rows(counts: Floats) -> Floats:
+    classes = len(counts)
+    rows = np.empty((classes, classes))
+    for k in range(classes):
+        whole = 0.0
+        for label in range(classes):
+            rows[k, label] = counts[label, k] + (classes if k == label else 0.0) + 1.0
+            whole += rows[k, label]
+        rows[k] /= whole
+    return rows
 
 
 @compiled

@@ -13,6 +13,7 @@ from preceptor.work.v1.work_pb2 import Question
 
 from services.scoring.aggregation import choice, mixture, overlap
 from services.scoring.aggregation.aggregator import Aggregator
+from services.scoring.aggregation.calibration import mix
 from services.scoring.aggregation.confusion import crowd_rows
 from services.scoring.aggregation.crowd import Floats, Ints
 from services.scoring.aggregation.pool import Gone, Pool, Votes
@@ -64,12 +65,12 @@ class Part:
         )
         starts = np.concatenate(([0], np.cumsum(sizes)))
         worker = np.searchsorted(experts, self._expert(self.cast)).astype(np.int32)
-        label = self.sheet.stated["label"][self.cast].astype(np.int32)
+        label = self.sheet.label[self.cast].astype(np.int32)
         return Votes(np.arange(len(self.items)), starts, known, worker, label)
 
     def withdrawn(self, experts: Ints) -> Gone:
         """What has gone, in the same numbers."""
-        label = self.sheet.stated["label"][self.gone].astype(np.int64)
+        label = self.sheet.label[self.gone]
         return Gone(self.item[self.gone], np.searchsorted(experts, self._expert(self.gone)), label)
 
     def _expert(self, votes: Ints) -> Ints:
@@ -78,18 +79,16 @@ class Part:
 
 def parts(sheet: Sheet, stand: Flags, pools: Ints) -> list[Part]:
     """The parts of a sheet by pool: `pools` is the number of each item's, from 0; `stand` tells which answers do."""
-    label, item, known = sheet.stated["label"], sheet.item, sheet.known[sheet.answer]
-    standing = stand[sheet.answer]
-    cast = np.flatnonzero(standing & (label >= 0))
-    cast = cast[np.lexsort((~known[cast], item[cast]))]
-    gone = np.flatnonzero(_stood(sheet)[sheet.answer] & ~standing & (label >= 0))
-    abstained = np.bincount(item[standing & (label < 0)], minlength=len(pools))
+    standing, named = stand[sheet.answer], sheet.label >= 0
+    cast = sheet.by_item(standing & named, ~sheet.known[sheet.answer])
+    gone = np.flatnonzero(_stood(sheet)[sheet.answer] & ~standing & named)
+    abstained = np.bincount(sheet.item[standing & ~named], minlength=len(pools))
     found = []
     for pool in range(int(pools.max(initial=-1)) + 1):
         items = np.flatnonzero(pools == pool)
         place = np.full(len(pools), -1)
         place[items] = np.arange(len(items))
-        own = place[item]
+        own = place[sheet.item]
         found.append(Part(sheet, items, own, cast[own[cast] >= 0], gone[own[gone] >= 0], abstained[items]))
     return found
 
@@ -135,7 +134,6 @@ def _findings(pool: Pool, part: Part, some: Sequence[Item], votes: Votes) -> lis
 
 def _worth(pool: Pool, members: Floats, some: Sequence[Item]) -> Floats:
     """What one more answer to each item is worth: by the models themselves, as they see what the mixture softens."""
-    weights = np.array(pool.config.weights[1:])
-    sharp = np.tensordot(weights / weights.sum(), members[1:], axes=1)
+    sharp = mix(members[1:], np.array(pool.config.weights[1:]))
     remaining = np.array([item.remaining for item in some], dtype=np.int64)
     return overlap.worth(sharp, crowd_rows(pool.matrices[0].crowd), remaining)

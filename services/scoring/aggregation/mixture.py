@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.scoring.aggregation import confusion, one_coin
-from services.scoring.aggregation.calibration import learned
+from services.scoring.aggregation.calibration import assumed, learned
 from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.crowd import Crowd, Floats, tally
 
@@ -45,8 +45,10 @@ def calibrated(found: Floats, gold: NDArray[np.int32] | None, config: Configurat
     Gold teaches the calibration, what models are worth and how classes are mistaken for each other by all; the models
     themselves are fitted without it, as else their posteriors of gold tasks would say nothing. A gold task is certain.
     """
-    known = np.flatnonzero(gold >= 0) if gold is not None else np.empty(0, dtype=np.int64)
-    truth = gold[known].astype(np.int64) if gold is not None else known
+    if gold is None:
+        return assumed(config, found.shape[2])(found)
+    known = np.flatnonzero(gold >= 0)
+    truth = gold[known].astype(np.int64)
     posterior = learned(found[:, known], truth, config)(found)
     posterior[known] = 0.0
     posterior[known, truth] = 1.0

@@ -16,7 +16,7 @@ from services.scoring.aggregation.configuration import Configuration
 from services.scoring.aggregation.confusion import answer_shares
 from services.scoring.aggregation.crowd import Crowd, Floats, tally
 from services.scoring.aggregation.prior import Prior
-from services.scoring.aggregation.sweeps import sweep_one_coin
+from services.scoring.aggregation.sweeps import compiled, sweep_one_coin
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,13 @@ def weights(
     """
     whole = crowd or (float(correct.sum()), float(total.sum()))
     right, wrong = (prior or Prior.fresh(len(total), config)).here(*whole, config)
+    return _evidence(correct, total, right, wrong, classes)
+
+
+@compiled
+def _evidence(correct: Floats, total: Floats, right: Floats, wrong: Floats, classes: int) -> NDArray[np.float32]:
     skill = (correct + right) / (total + right + wrong)
-    return np.log(skill * (classes - 1) / (1 - skill)).astype(np.float32)
+    return np.log(skill * (classes - 1) / (1.0 - skill)).astype(np.float32)
 
 
 def _agreeing(crowd: Crowd) -> Floats:

@@ -13,10 +13,12 @@ nothing where it cannot change the leader.
 
 from __future__ import annotations
 
+from math import erfc, log, sqrt
+
 import numpy as np
-from scipy.special import ndtr
 
 from services.scoring.aggregation.crowd import Crowd, Floats, Ints
+from services.scoring.aggregation.sweeps import compiled, inlined
 
 PRICE = 0.0002
 """What an answer must add to the probability of a right consensus to be asked for: that of 5,000 answers a right task
@@ -33,17 +35,52 @@ def confusion_of_all(crowd: Crowd, posterior: Floats) -> Floats:
 
 def worth(posterior: Floats, rows: Floats, remaining: Ints, longest: int = 20) -> Floats:
     """The greatest worth per answer of up to `remaining` more answers to each task, in probability of being right."""
-    order = np.argsort(-posterior, axis=1)
-    tasks, a, b = np.arange(len(posterior)), order[:, 0], order[:, 1]
-    first, second = posterior[tasks, a], posterior[tasks, b]
-    margin = np.log(np.maximum(first, 1e-12) / np.maximum(second, 1e-12))
-    logs = np.log(rows)
-    ratio = logs[:, None, :] - logs[None, :, :]
-    mean = np.einsum("al,abl->ab", rows, ratio)
-    variance = np.einsum("al,abl->ab", rows, ratio**2) - mean**2
+    return _worth(posterior, rows, remaining, longest)
+
+
+@compiled
+def _worth(posterior: Floats, rows: Floats, remaining: Ints, longest: int) -> Floats:
+    mean, variance = _evidence(rows)
     best = np.zeros(len(posterior))
-    for n in range(1, min(longest, int(remaining.max(initial=0))) + 1):
-        lost = ndtr(-(margin + n * mean[a, b]) / np.sqrt(n * variance[a, b] + 1e-9))
-        won = ndtr((n * mean[b, a] - margin) / np.sqrt(n * variance[b, a] + 1e-9))
-        best = np.maximum(best, np.where(n <= remaining, (second * won - first * lost) / n, 0.0))
+    for t in range(len(posterior)):
+        a, b = _two_best(posterior[t])
+        first, second = posterior[t, a], posterior[t, b]
+        margin = log(max(first, 1e-12) / max(second, 1e-12))
+        for n in range(1, min(longest, remaining[t]) + 1):
+            lost = _normal(-(margin + n * mean[a, b]) / sqrt(n * variance[a, b] + 1e-9))
+            won = _normal((n * mean[b, a] - margin) / sqrt(n * variance[b, a] + 1e-9))
+            best[t] = max(best[t], (second * won - first * lost) / n)
     return best
+
+
+@compiled
+def _evidence(rows: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of the evidence for a class against another that a label given for it brings, in nats."""
+    classes = len(rows)
+    mean, variance = np.zeros((classes, classes)), np.zeros((classes, classes))
+    for a in range(classes):
+        for b in range(classes):
+            for label in range(classes):
+                ratio = log(rows[a, label] / rows[b, label])
+                mean[a, b] += rows[a, label] * ratio
+                variance[a, b] += rows[a, label] * ratio**2
+            variance[a, b] -= mean[a, b] ** 2
+    return mean, variance
+
+
+@inlined
+def _two_best(probabilities: Floats) -> tuple[int, int]:
+    """The two most probable classes; of those alike the first."""
+    a, b = (0, 1) if probabilities[0] >= probabilities[1] else (1, 0)
+    for k in range(2, len(probabilities)):
+        if probabilities[k] > probabilities[a]:
+            a, b = k, a
+        elif probabilities[k] > probabilities[b]:
+            b = k
+    return a, b
+
+
+@inlined
+def _normal(x: float) -> float:
+    """The distribution function of the standard normal distribution."""
+    return 0.5 * erfc(-x / sqrt(2.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A, SIDE_B, SIDE_TIE, PairwisePreferenceResult
+from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A, SIDE_B, SIDE_TIE
 from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
 from services.scoring.aggregation import choice
@@ -45,17 +45,16 @@ def at_a_draw(_: Question, leaders: Sequence[int], ballots: Sequence[Ballot]) ->
 def result(_: Sequence[Question], findings: Sequence[Finding]) -> Result:
     """The result for the vendor; the mean preference is over the standing votes alike."""
     [found] = findings
+    told = Result()
+    preference = told.pairwise_preference
     if found.consensus is None:
-        return Result(pairwise_preference=PairwisePreferenceResult())
-    a, tie, b = choice.of_a_further_rater(found.consensus.probabilities)
-    preference = PairwisePreferenceResult(
-        preferred=_SIDES[found.consensus.label],
-        probability_a=a,
-        probability_tie=tie,
-        probability_b=b,
-        mean_preference=_total(found.ballots) / found.votes,
-    )
-    return Result(pairwise_preference=preference)
+        preference.SetInParent()
+        return told
+    preference.preferred = _SIDES[found.consensus.label]
+    chances = choice.of_a_further_rater(found.consensus.probabilities)
+    preference.probability_a, preference.probability_tie, preference.probability_b = chances
+    preference.mean_preference = _total(found.ballots) / found.votes
+    return told
 
 
 def _side(preference: int) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from services.scoring.aggregation.configuration import Configuration
 from services.scoring.aggregation.crowd import Floats
+from services.scoring.aggregation.sweeps import compiled
 
 
 class Prior(NamedTuple):
@@ -27,6 +28,11 @@ class Prior(NamedTuple):
         What is known of a rater beyond that is relative to it: the odds travel (`domain.skill`).
         """
         right, wrong = config.fresh(correct, total)
-        odds = self.right / self.wrong * (right / wrong) / (config.right / config.wrong)
-        votes = self.right + self.wrong
-        return Prior(votes * odds / (1 + odds), votes / (1 + odds))
+        return Prior(*_shifted(self.right, self.wrong, (right / wrong) / (config.right / config.wrong)))
+
+
+@compiled
+def _shifted(right: Floats, wrong: Floats, times: float) -> tuple[Floats, Floats]:
+    """As many votes, at so many times the odds."""
+    odds, votes = right / wrong * times, right + wrong
+    return votes * odds / (1.0 + odds), votes / (1.0 + odds)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chassis.ids import id_of
 from services.scoring.aggregation.crowd import Ints
+from services.scoring.aggregation.sweeps import compiled
 from services.scoring.domain.judging import Answered
 from services.scoring.domain.votes import Vote
 
@@ -24,6 +25,8 @@ STATED = np.dtype([("label", ">i2"), ("strength", ">i2")])
 """How it is kept what an answer says to a question; label -1: its expert could not assess it."""
 
 _ANSWER = Struct(">16s16sqi?")
+_ID = 16
+_KNOWN, _NEW = b"\1", b"\0"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Rows = NDArray[np.void]
 Flags = NDArray[np.bool_]
@@ -89,16 +92,14 @@ class Sheet:
     experts: Sequence[UUID]
     stated: Rows
     """Of `STATED`: what each vote says."""
+    label: Ints
+    """The same: the label of each vote, -1 if it names none."""
     answer: Ints
     """The row of each vote's answer."""
     question: Ints
     """The question of each vote, by its place in the task."""
-
-    @property
-    def item(self) -> Ints:
-        """The question that each vote is on, numbered through all tasks."""
-        first = np.concatenate(([0], np.cumsum(self.width)[:-1]))
-        return np.asarray(first[self.task[self.answer]] + self.question)
+    item: Ints
+    """The question that each vote is on, numbered through all tasks."""
 
     @property
     def sizes(self) -> Ints:
@@ -110,19 +111,17 @@ class Sheet:
 
         Of those `among` which is looked, of all if that is not told.
         """
-        rows = np.arange(len(self.task)) if among is None else np.flatnonzero(among)
-        pair = self.task[rows] * len(self.experts) + self.expert[rows]
-        # Answers lie by id, and sorting keeps the order of what is alike: the last of each pair is the latest.
-        order = np.lexsort((self.answers["submitted"][rows], pair))
-        last = np.append(np.diff(pair[order]) != 0, True)[: len(rows)]
-        stand = np.zeros(len(self.task), dtype=np.bool_)
-        stand[rows[order[last]]] = True
-        return stand
+        looked_at = np.ones(len(self.task), dtype=np.bool_) if among is None else among
+        return _standing(self.task, self.expert, self.answers["submitted"].astype(np.int64), looked_at)
+
+    def by_item(self, chosen: Flags, later: Flags) -> Ints:
+        """Votes that are chosen, by item, and of each item those first that are not later."""
+        return _by_item(chosen, later, self.item, int(self.width.sum()))
 
     def answered(self) -> Iterator[Iterator[Answered]]:
         """The answers to each task, made when they are asked for."""
         ids, seconds = self.answers["answer"].tolist(), self.answers["seconds"].tolist()
-        labels = [None if label < 0 else label for label in self.stated["label"].tolist()]
+        labels = [None if label < 0 else label for label in self.label.tolist()]
 
         def some(rows: range, first: int, width: int) -> Iterator[Answered]:
             for n, row in enumerate(rows):
@@ -148,34 +147,76 @@ class Sheet:
 
 def unpack(kept: Sequence[Kept], width: Sequence[int], new: Sequence[New] = ()) -> Sheet:
     """The answers of tasks that have so many questions; an answer that is there already is not taken again."""
-    joined = b"".join([*(one.answers for one in kept), *(one.answer for one in new)])
-    rows = np.frombuffer(joined, ANSWER)
-    stated = np.frombuffer(b"".join([*(one.stated for one in kept), *(one.stated for one in new)]), STATED)
-    widths = np.array(width, dtype=np.int64)
-    task = np.repeat(np.arange(len(kept)), [len(one.answers) // ANSWER.itemsize for one in kept])
-    known = np.arange(len(rows)) < len(task)
-    task = np.concatenate((task, np.array([one.place for one in new], dtype=np.int64)))
-    order = _by_id(task, rows)
-    begins = np.concatenate(([0], np.cumsum(widths[task])))[:-1]
-    task, rows, known, begins = task[order], rows[order], known[order], begins[order]
-    questions = widths[task]
-    answer = np.repeat(np.arange(len(rows)), questions)
-    question = np.arange(len(answer)) - np.repeat(np.cumsum(questions) - questions, questions)
-    expert, experts = _numbered(rows)
-    votes = stated[begins[answer] + question]
-    return Sheet(widths, task, rows, known, expert, experts, votes, answer, question)
+    answers, said = [one.answers for one in kept], [one.stated for one in kept]
+    known = [_KNOWN * (len(one.answers) // ANSWER.itemsize) for one in kept]
+    for one in new:
+        _add(one, answers, said, known)
+    rows, stated = np.frombuffer(b"".join(answers), ANSWER), np.frombuffer(b"".join(said), STATED)
+    task = np.repeat(np.arange(len(known)), list(map(len, known)))
+    widths, (expert, experts) = np.array(width, dtype=np.int64), _numbered(rows)
+    votes = _votes(task, widths, len(stated))
+    is_known = np.frombuffer(b"".join(known), np.bool_)
+    return Sheet(widths, task, rows, is_known, expert, experts, stated, stated["label"].astype(np.int64), *votes)
 
 
-def _by_id(task: Ints, rows: Rows) -> Ints:
-    """The rows by task and answer id; of repeats the first, which is the one known."""
-    high, low = np.ascontiguousarray(rows["answer"]).view(">u8").reshape(-1, 2).T
-    order = np.lexsort((low, high, task))
-    first = np.ones(len(order), dtype=np.bool_)
-    first[1:] = (np.diff(task[order]) != 0) | (np.diff(high[order]) != 0) | (np.diff(low[order]) != 0)
-    return order[first]
+def _add(new: New, answers: list[bytes], stated: list[bytes], known: list[bytes]) -> None:
+    """Puts a new answer in its place among those by id: nearly always the last, as ids rise with time."""
+    place, answer, says = new
+    ids, size, count = answers[place], ANSWER.itemsize, len(known[place])
+    own, at = answer[:_ID], count
+    while at and ids[(at - 1) * size : (at - 1) * size + _ID] > own:
+        at -= 1
+    if at and ids[(at - 1) * size : (at - 1) * size + _ID] == own:
+        return
+    for of, more, before in ((answers, answer, at * size), (stated, says, at * len(says)), (known, _NEW, at)):
+        of[place] = of[place][:before] + more + of[place][before:]
 
 
 def _numbered(rows: Rows) -> tuple[Ints, list[UUID]]:
     known: dict[bytes, int] = {}
     numbers = [known.setdefault(expert, len(known)) for expert in rows["expert"].tolist()]
     return np.array(numbers, dtype=np.int64), [id_of(expert) for expert in known]
+
+
+@compiled
+def _votes(task: Ints, width: Ints, votes: int) -> tuple[Ints, Ints, Ints]:
+    """The answer, question and item of each vote."""
+    answer = np.empty(votes, dtype=np.int64)
+    question, item = np.empty_like(answer), np.empty_like(answer)
+    first = np.cumsum(width) - width
+    vote = 0
+    for row in range(len(task)):
+        for q in range(width[task[row]]):
+            answer[vote], question[vote], item[vote] = row, q, first[task[row]] + q
+            vote += 1
+    return answer, question, item
+
+
+@compiled
+def _standing(task: Ints, expert: Ints, submitted: Ints, among: Flags) -> Flags:
+    """Rows of a task lie together, by id."""
+    stand = among.copy()
+    begin = 0
+    for row in range(len(task)):
+        if task[row] != task[begin]:
+            begin = row
+        for before in range(begin, row):
+            if stand[row] and stand[before] and expert[before] == expert[row]:
+                stand[before if submitted[before] <= submitted[row] else row] = False
+    return stand
+
+
+@compiled
+def _by_item(chosen: Flags, later: Flags, item: Ints, items: int) -> Ints:
+    """Sorts by counting."""
+    place = np.zeros(2 * items + 1, dtype=np.int64)
+    for vote in range(len(item)):
+        place[2 * item[vote] + later[vote] + 1] += chosen[vote]
+    place = np.cumsum(place)
+    order = np.empty(place[-1], dtype=np.int64)
+    for vote in range(len(item)):
+        if chosen[vote]:
+            into = 2 * item[vote] + later[vote]
+            order[place[into]] = vote
+            place[into] += 1
+    return order

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.scoring.aggregation.calibration import assumed, softmax
+from services.scoring.aggregation.calibration import assumed, mix, softmax
 from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.crowd import Floats, Ints
 from services.scoring.aggregation.pool import Coin, Gone, Matrices, Pool, Votes
@@ -25,7 +25,7 @@ _LEAST = 1e-6
 def losses(members: Floats, truth: Ints, config: Configuration = DEFAULT) -> Floats:
     """The nats that truths cost at each temperature, by members' posteriors of shape (members, questions, classes)."""
     weights = assumed(config, members.shape[2]).weights
-    logs = np.log(np.maximum(np.tensordot(weights / weights.sum(), members, axes=1), _LEAST))
+    logs = np.log(np.maximum(mix(members, weights), _LEAST))
     right = np.arange(len(truth)), truth
     return np.array([-np.log(softmax(logs / heat)[right]).sum() for heat in TEMPERATURES.tolist()])
 

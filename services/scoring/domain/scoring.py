@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from services.scoring.domain.consensus import Finding
@@ -19,8 +18,7 @@ class Counts(NamedTuple):
     standing: int
 
 
-@dataclass(frozen=True, slots=True)
-class Scoring:
+class Scoring(NamedTuple):
     """What is known of a task after its votes so far."""
 
     findings: tuple[Finding, ...]

@@ -84,7 +84,7 @@ def _judge_pool(one: Stepped, sheet: Sheet, of_pool: Ints, truth: Ints) -> _Judg
         counts = (worker >= 0) & (truth[item] >= 0)
         used, place = np.unique(item[counts], return_inverse=True)
         starts = np.concatenate(([0], np.cumsum(np.bincount(place, minlength=len(used)))))
-        label = sheet.stated["label"][part.cast][counts].astype(np.int32)
+        label = sheet.label[part.cast][counts].astype(np.int32)
         none = np.zeros(len(used), dtype=np.int64)
         votes = Votes(np.arange(len(used)), starts, none, worker[counts].astype(np.int32), label)
         if len(used):

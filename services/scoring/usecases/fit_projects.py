@@ -101,7 +101,7 @@ def _fit_all(
     """Fits each pool of the project, from all votes that stand and name a label."""
     keys: dict[PoolKey, int] = {}
     pools = [keys.setdefault(PoolKey(t.project_id, own), len(keys)) for t in tasks for own in t.form.pools]
-    cast = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.stated["label"] >= 0))
+    cast = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.label >= 0))
     pool = np.array(pools, dtype=np.int64)[sheet.item[cast]]
     return [
         _fit_pool(key, sheet, own, priors, muted) for key, number in keys.items() if len(own := cast[pool == number])
@@ -119,7 +119,7 @@ def _fit_pool(
     experts = [named[n] for n in order]
     worker = np.argsort(order)[worker]
     heard = ~np.array([expert in muted for expert in experts])[worker]
-    label = sheet.stated["label"][cast].astype(np.int64)
+    label = sheet.label[cast]
     classes = key.labels.count(",") + 1
     votes = crowd(item[heard], worker[heard], label[heard], tasks=len(items), workers=len(experts), classes=classes)
     pool = Pool.empty(len(items), len(experts), classes)

@@ -142,13 +142,13 @@ def _cast(tasks: Sequence[Row]) -> Cast:
     of_items = np.array([pools.setdefault(own, len(pools)) for form in forms for own in form.pools], dtype=np.int64)
     projects: dict[UUID, int] = {}
     of_tasks = np.array([projects.setdefault(task["project_id"], len(projects)) for task in tasks], dtype=np.int64)
-    votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.stated["label"] >= 0))
+    votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.label >= 0))
     answer, item = sheet.answer[votes], sheet.item[votes]
     return Cast(
         np.unique(item, return_inverse=True)[1],
         sheet.expert[answer],
         of_items[item],
-        sheet.stated["label"][votes].astype(np.int64),
+        sheet.label[votes],
         of_tasks[sheet.task[answer]],
         np.where(sheet.question[votes] == 0, sheet.answers["seconds"][answer], 0),
         sheet.experts,

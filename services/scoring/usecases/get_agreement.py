@@ -80,7 +80,7 @@ def _count(tasks: Sequence[Row], question: str) -> list[Counted]:
     numbers = {panel: n for n, panel in enumerate(panels)}
     rows = {number: [numbers.get(panel, -1) for panel in own] for number, own in of_forms.items()}
     row = np.array([n for form in forms for n in rows[id(form)]], dtype=np.int64)
-    votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.stated["label"] >= 0))
+    votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.label >= 0))
     found = [
         _counted(panel, sheet, own) for n, panel in enumerate(panels) if len(own := votes[row[sheet.item[votes]] == n])
     ]
@@ -97,7 +97,7 @@ def _panels(form: Form) -> list[Panel]:
 def _counted(of: Panel, sheet: Sheet, votes: Ints) -> Counted:
     """Tasks whose votes on a question are the same are counted once, with their number."""
     items, item = np.unique(sheet.item[votes], return_inverse=True)
-    cells = np.bincount(item * len(of.labels) + sheet.stated["label"][votes], minlength=len(items) * len(of.labels))
+    cells = np.bincount(item * len(of.labels) + sheet.label[votes], minlength=len(items) * len(of.labels))
     kinds, times = np.unique(cells.reshape(len(items), -1), axis=0, return_counts=True)
     raters = len(np.unique(sheet.expert[sheet.answer[votes]]))
     return Counted(of, raters, len(votes), Tallies(kinds.astype(np.float64), times))

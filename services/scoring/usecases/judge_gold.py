@@ -17,7 +17,7 @@ from services.scoring.aggregation.aggregator import Stated
 from services.scoring.aggregation.sheet import pack_stated
 from services.scoring.domain.gold import Compared, gold_record, judge_gold
 from services.scoring.domain.skill import Record
-from services.scoring.usecases.tell import to_judgement
+from services.scoring.usecases.tell import tell_judgements
 
 _WRITE = """
 INSERT INTO gold_answer (answer_id, task_id, vendor_id, expert_id, correct, total, submitted_at)
@@ -152,12 +152,13 @@ def _compare(answer: GoldAnswer) -> list[Compared]:
 
 def _event(answer: GoldAnswer, compared: Sequence[Compared]) -> events_pb2.TaskScored:
     """A gold task has one answer and is done with it. It has no result, so no confidence in one."""
-    return events_pb2.TaskScored(
+    event = events_pb2.TaskScored(
         task_id=str(answer.task_id),
         version=1,
         answers_seen=1,
         answers_wanted=1,
         verdict=events_pb2.VERDICT_RESOLVED,
         kind=ANSWER_KIND_GOLD,
-        judgements=[to_judgement(judge_gold(answer.answer_id, compared))],
     )
+    tell_judgements(event, [judge_gold(answer.answer_id, compared)])
+    return event

@@ -31,7 +31,7 @@ from services.scoring.domain.scoring import score as score_task
 from services.scoring.usecases.assume_raters import Rating, assume, flagged
 from services.scoring.usecases.pools import Gained, Loaded, PoolKey, Stepped, load_pools, write_pools
 from services.scoring.usecases.tasks import WEIGHT, NewState, Task, found_bytes, write_tasks
-from services.scoring.usecases.tell import to_judgement
+from services.scoring.usecases.tell import tell_judgements
 
 _UNKNOWN = Pace()
 _Engine = Callable[[Pool, Part, Sequence[Item], Ints], tuple[list[Finding], NDArray[np.float32]]]
@@ -250,8 +250,7 @@ def _run(asked: Asked, pool: _Pooled, loaded: Loaded, engine: _Engine) -> tuple[
 def _weights(asked: Asked) -> list[bytes]:
     """The weights of the votes that stand and name a label, by task: in the order of questions and answers."""
     sheet = asked.sheet
-    cast = np.flatnonzero(asked.stand[sheet.answer] & (sheet.stated["label"] >= 0))
-    cast = cast[np.lexsort((sheet.answer[cast], sheet.item[cast]))]
+    cast = sheet.by_item(asked.stand[sheet.answer] & (sheet.label >= 0), np.zeros(len(sheet.answer), dtype=np.bool_))
     sizes = np.bincount(sheet.task[sheet.answer[cast]], minlength=len(asked.tasks))
     whole = asked.weights[cast].astype(WEIGHT).tobytes()
     ends = np.concatenate(([0], np.cumsum(sizes))) * WEIGHT.itemsize
@@ -276,7 +275,7 @@ def _gained(tasks: Sequence[Task], votes: Ints, paces: Mapping[UUID, Pace]) -> l
 
 
 def _event(task: Task, scoring: Scoring, result: Result) -> events_pb2.TaskScored:
-    return events_pb2.TaskScored(
+    event = events_pb2.TaskScored(
         task_id=str(task.task_id),
         version=task.version + 1,
         answers_seen=scoring.seen,
@@ -286,5 +285,6 @@ def _event(task: Task, scoring: Scoring, result: Result) -> events_pb2.TaskScore
         result=result if scoring.final else None,
         confidence=scoring.confidence,
         kind=ANSWER_KIND_WORK,
-        judgements=[to_judgement(judgement) for judgement in scoring.judgements],
     )
+    tell_judgements(event, scoring.judgements)
+    return event

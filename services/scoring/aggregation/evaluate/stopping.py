@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from services.scoring.aggregation import mixture, overlap
+from services.scoring.aggregation.calibration import mix
 from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.crowd import Crowd, Floats, Ints, crowd
 from services.scoring.aggregation.evaluate import choices, measures
@@ -64,5 +65,5 @@ def _crowd(answers: Answers, tasks: int) -> Crowd:
 def _posteriors(votes: Crowd, config: Configuration) -> tuple[Floats, Floats]:
     """The calibrated posterior, and the mean of the models' own: what more answers of this crowd would come to."""
     members = np.stack(mixture.members(votes, config))
-    sharp = np.tensordot(np.array(config.weights[1:]) / sum(config.weights[1:]), members[1:], axes=1)
+    sharp = mix(members[1:], np.array(config.weights[1:]))
     return mixture.calibrated(members, None, config), sharp
