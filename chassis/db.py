@@ -197,28 +197,27 @@ class Database:
         Raises `DatabaseUnavailable`, `TransactionConflict`, `DeadlineExceeded`; other errors of PostgreSQL, like those
         of constraints, pass through.
         """
-        conn = await self._acquire()
-        tx = Transaction(conn, self._events)
-        try:
-            with _translated():
-                await conn.execute(_begin(scope, statement_timeout, by_index, durable))
-                try:
-                    yield tx
-                    if tx.pending:
-                        await write(conn, tx.pending)
-                    await _commit(conn)
-                except BaseException:
-                    await _roll_back(conn)
-                    raise
-        except DatabaseUnavailable:
-            # Whatever is wrong with it, nobody else shall be given it. The pool may have taken it away already.
-            with suppress(asyncpg.InterfaceError):
-                conn.terminate()
-            raise
-        finally:
-            await self._pool.release(conn)
+        async with self._lent() as conn:
+            tx = Transaction(conn, self._events)
+            await conn.execute(_begin(scope, statement_timeout, by_index, durable))
+            try:
+                yield tx
+                if tx.pending:
+                    await write(conn, tx.pending)
+                await _commit(conn)
+            except BaseException:
+                await _roll_back(conn)
+                raise
         if tx.pending and self.on_commit_with_events:
             self.on_commit_with_events()
+
+    async def ask(self, sql: str) -> bool:
+        """Yes or no, in one round trip: without a transaction, and so without a scope, about what belongs to no tenant.
+
+        Raises `DatabaseUnavailable`.
+        """
+        async with self._lent() as conn:
+            return bool(await conn.fetchval(sql))
 
     async def run(
         self,
@@ -241,6 +240,21 @@ class Database:
                 await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
                 pause *= 2
         return await self._once(scope, work, statement_timeout, by_index)
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Connection]:
+        """A connection for the body, whose errors of the driver are mapped."""
+        conn = await self._acquire()
+        try:
+            with _translated():
+                yield conn
+        except DatabaseUnavailable:
+            # Whatever is wrong with it, nobody else shall be given it. The pool may have taken it away already.
+            with suppress(asyncpg.InterfaceError):
+                conn.terminate()
+            raise
+        finally:
+            await self._pool.release(conn)
 
     async def _acquire(self) -> Connection:
         try:

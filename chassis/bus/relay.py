@@ -31,6 +31,8 @@ Publish = Callable[[Sequence[Waiting]], Awaitable[Mapping[int, str]]]
 _BUSY_SECONDS = (0.010, 0.050)
 _IDLE_SECONDS = 0.100
 
+_WAITS = "SELECT outbox_waits()"
+
 _TAKE = "SELECT lane, id, topic, key, payload, headers FROM take_events($1, $2, $3)"
 
 # By exact ids, never by range: a row with a smaller id may have been committed since the read. The lanes are there for
@@ -79,7 +81,7 @@ class Relay:
             woken, start = self._woken.is_set(), time.monotonic()
             self._woken.clear()
             try:
-                moved = await self.round()
+                moved = await self.round() if woken or await self._database.ask(_WAITS) else 0
             except Exception as error:
                 _log.warning("relay held", error=_name(error), attempts=trouble.attempts + 1)
                 await pause(trouble.next(), stop)
