@@ -89,7 +89,16 @@ def scored(
     asked = [Item(question, aggregator, rule.greatest - counts.standing) for question in questions]
     names = [question.id for question in questions]
     [answers] = sheet.answered()
-    return score(answers, _first_steps(sheet, asked), counts, names, rule, pace, closed=closed)
+    return score(
+        answers,
+        _first_steps(sheet, asked),
+        counts,
+        names,
+        rule,
+        pace,
+        closed=closed,
+        subjective=aggregator.subjective,
+    )
 
 
 def assert_alike(scorings: Sequence[Scoring]) -> None:

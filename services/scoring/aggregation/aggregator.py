@@ -43,3 +43,5 @@ class Aggregator:
     """Tells what is found of each question as the result of the task type."""
     right: Callable[[Question, int, int], bool] = lambda _, said, known: said == known
     """Whether a label is right where another one is known to be: where a scale is fine, its neighbour may be, too."""
+    subjective: bool = False
+    """Whether good experts may differ for good, so that disagreement is a finding and no fault of the question."""

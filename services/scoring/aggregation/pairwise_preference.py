@@ -66,4 +66,4 @@ def _total(ballots: Iterable[Ballot]) -> int:
     return sum(ballot.strength for ballot in ballots)
 
 
-AGGREGATOR = Aggregator(labels, read, at_a_draw, result)
+AGGREGATOR = Aggregator(labels, read, at_a_draw, result, subjective=True)

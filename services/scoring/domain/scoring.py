@@ -8,6 +8,7 @@ from typing import NamedTuple
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.judging import Answered, Judgement, judge
 from services.scoring.domain.pace import Pace
+from services.scoring.domain.routing import Routing, route
 from services.scoring.domain.stopping import Outcome, Redundancy, Verdict, outcome
 
 
@@ -27,6 +28,7 @@ class Scoring(NamedTuple):
     seen: int
     judgements: Sequence[Judgement]
     """One for every answer seen; none while more are wanted."""
+    routing: Routing
 
     @property
     def final(self) -> bool:
@@ -52,6 +54,7 @@ def score(
     pace: Pace,
     *,
     closed: bool,
+    subjective: bool = False,
 ) -> Scoring:
     """Scores a task by the findings of its questions, which have these names; `pace` is that of its project.
 
@@ -59,4 +62,5 @@ def score(
     """
     follows = outcome(findings, counts.seen, counts.standing, redundancy, closed=closed)
     judgements = judge(answers, findings, names, pace) if follows.verdict is not Verdict.MORE_WANTED else []
-    return Scoring(tuple(findings), follows, counts.seen, judgements)
+    routing = route(findings, follows, counts.standing, judgements, redundancy, subjective=subjective)
+    return Scoring(tuple(findings), follows, counts.seen, judgements, routing)

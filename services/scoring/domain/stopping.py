@@ -77,7 +77,7 @@ def outcome(findings: Sequence[Finding], seen: int, standing: int, redundancy: R
     closed once stays so, as its result is delivered and its answers are judged: a late vote that shakes the consensus
     makes it UNRESOLVED, it does not ask anew.
     """
-    reasons = [_reason(finding, standing, redundancy) for finding in findings]
+    reasons = [reason_of(finding, standing, redundancy) for finding in findings]
     if Reason.NONE in reasons and not closed:
         return Outcome(Verdict.MORE_WANTED, Reason.NONE, _wanted(seen, standing, findings, redundancy))
     resolved = all(agrees(finding, redundancy) for finding in findings)
@@ -109,7 +109,7 @@ def _wanted(seen: int, standing: int, findings: Iterable[Finding], redundancy: R
     return seen + min(short, redundancy.greatest - standing)
 
 
-def _reason(finding: Finding, standing: int, redundancy: Redundancy) -> Reason:
+def reason_of(finding: Finding, standing: int, redundancy: Redundancy) -> Reason:
     """Why a question asks for no more answers; none if it does."""
     remaining = redundancy.greatest - standing
     if remaining <= 0:

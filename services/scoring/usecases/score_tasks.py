@@ -14,7 +14,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 from preceptor.scoring.v1 import events_pb2
-from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Result
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Result, Route
 
 from chassis.db import Transaction
 from chassis.waiting import beside
@@ -31,7 +31,7 @@ from services.scoring.domain.scoring import score as score_task
 from services.scoring.usecases.assume_raters import Rating, assume, flagged
 from services.scoring.usecases.pools import Gained, Loaded, PoolKey, Stepped, load_pools, write_pools
 from services.scoring.usecases.tasks import WEIGHT, NewState, Task, found_bytes, write_tasks
-from services.scoring.usecases.tell import tell_judgements
+from services.scoring.usecases.tell import tell_judgements, to_open_questions
 
 _UNKNOWN = Pace()
 _Engine = Callable[[Pool, Part, Sequence[Item], Ints], tuple[list[Finding], NDArray[np.float32]]]
@@ -144,6 +144,7 @@ def outcomes(asked: Asked, paces: Mapping[UUID, Pace]) -> list[Scoring]:
             task.redundancy,
             paces.get(task.project_id, _UNKNOWN),
             closed=task.closed,
+            subjective=task.form.aggregator.subjective,
         )
         for task, answers, counted, questions in zip(
             asked.tasks, sheet.answered(), counts, asked.questions(), strict=True
@@ -285,6 +286,9 @@ def _event(task: Task, scoring: Scoring, result: Result) -> events_pb2.TaskScore
         result=result if scoring.final else None,
         confidence=scoring.confidence,
         kind=ANSWER_KIND_WORK,
+        route=Route.ValueType(scoring.routing.route),
+        skill_wanted=scoring.routing.skill,
+        open_questions=to_open_questions(task.form, scoring) if scoring.routing.questions else None,
     )
     tell_judgements(event, scoring.judgements)
     return event
