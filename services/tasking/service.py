@@ -24,7 +24,7 @@ from services.tasking.reactions import (
     on_task_scored,
     on_vendor_changed,
 )
-from services.tasking.usecases import accept_overdue, complete_batches, expire_leases
+from services.tasking.usecases import accept_overdue, complete_batches, expire_leases, open_to_all
 from services.tasking.usecases.trace_task import trace_task
 
 
@@ -75,5 +75,6 @@ SERVICE: Service[Context] = Service(
         Timer("expire-leases", _interval, expire_leases.tick),
         Timer("accept-overdue", _interval, accept_overdue.tick),
         Timer("complete-batches", _interval, complete_batches.tick),
+        Timer("open-to-all", _interval, open_to_all.tick),
     ],
 )

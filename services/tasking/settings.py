@@ -21,5 +21,6 @@ class TaskingSettings(BaseSettings):
     review_deadline: Duration = Field(timedelta(hours=72), description="After which an undecided answer is accepted.")
     gold_share: float = Field(0.1, ge=0, le=1, description="How often a claim gives gold to whose skill is known.")
     gold_share_new: float = Field(0.3, ge=0, le=1, description="The same, to whose skill is not, or may have changed.")
+    senior_wait: Duration = Field(timedelta(minutes=30), description="After which a senior's task is anybody's.")
     claim_retry: Duration = Field(timedelta(seconds=15), description="What an expert without a task is told to wait.")
     sweep_interval: Duration = Field(timedelta(seconds=1), description="Between two looks for what is due.")

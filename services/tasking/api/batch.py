@@ -95,4 +95,6 @@ def _result(row: Row, *, opened: bool) -> batch_pb2.TaskResult:
         confidence=row["confidence"] or 0.0,
         answers=row["answers_seen"],
         version=row["scored_version"],
+        route=row["route"],
+        open_questions=work_pb2.OpenQuestions.FromString(row["open_questions"]) if row["open_questions"] else None,
     )

@@ -1,4 +1,4 @@
-"""Does what scoring found: asks for more answers, or closes the task and decides its answers.
+"""Does what scoring found: asks for more answers, of seniors for a while, or closes the task and decides its answers.
 
 An acceptance passes by itself. A proposal of less than all opens a case, which a person decides.
 """
@@ -38,9 +38,12 @@ _APPLY = """
 WITH applied AS (
     UPDATE task t SET state = coalesce(new.state, t.state), scored_version = new.version, answers_seen = new.seen,
                       answers_wanted = least(greatest(t.answers_wanted, new.wanted), p.max_answers),
-                      result = coalesce(new.result, t.result), confidence = coalesce(new.confidence, t.confidence)
-    FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[], $7::float8[])
-         AS new (task_id, state, version, seen, wanted, result, confidence), project p
+                      result = coalesce(new.result, t.result), confidence = coalesce(new.confidence, t.confidence),
+                      route = new.route, skill_wanted = new.skill, open_questions = new.open_questions,
+                      senior_until = CASE WHEN new.skill > 0 THEN clock_timestamp() + $12::interval END
+    FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[], $7::float8[],
+                $9::smallint[], $10::float8[], $11::bytea[])
+         AS new (task_id, state, version, seen, wanted, result, confidence, route, skill, open_questions), project p
     WHERE t.task_id = new.task_id AND p.project_id = t.project_id
     RETURNING t.task_id, t.batch_id),
 closing AS (
@@ -70,11 +73,13 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.TaskScored]],
     answers = await tx.fetch(_ANSWERS, [UUID(judgement.answer_id) for judgement in judgements])
     tasks = {str(row["task_id"]): row for row in await tx.fetch(_TASKS, [UUID(id_) for id_ in newest])}
     fresh = [e for id_, e in newest.items() if id_ in tasks and e.message.version > tasks[id_]["scored_version"]]
-    await _apply(tx, [event.message for event in fresh], tasks)
+    await _apply(tx, [event.message for event in fresh], tasks, context.settings.senior_wait)
     await _decide(tx, fresh, answers, context.settings.review_deadline)
 
 
-async def _apply(tx: Transaction, scored: Sequence[events_pb2.TaskScored], tasks: dict[str, asyncpg.Record]) -> None:
+async def _apply(
+    tx: Transaction, scored: Sequence[events_pb2.TaskScored], tasks: dict[str, asyncpg.Record], senior_wait: timedelta
+) -> None:
     """Writes what was found into the tasks, and counts those that it closes; gold tasks are not in that count."""
     work = [s for s in scored if s.kind != ANSWER_KIND_GOLD]
     closing = [s.task_id for s in work if s.verdict in _CLOSED and tasks[s.task_id]["state"] not in _CLOSED.values()]
@@ -88,6 +93,10 @@ async def _apply(tx: Transaction, scored: Sequence[events_pb2.TaskScored], tasks
         [s.result.SerializeToString(deterministic=True) if s.verdict in _CLOSED else None for s in scored],
         [s.confidence if s.verdict in _CLOSED else None for s in scored],
         [UUID(id_) for id_ in closing],
+        [s.route for s in scored],
+        [s.skill_wanted for s in scored],
+        [s.open_questions.SerializeToString(deterministic=True) or None for s in scored],
+        senior_wait,
     )
 
 

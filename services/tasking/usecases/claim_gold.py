@@ -33,7 +33,7 @@ item AS (
       AND ($4::uuid IS NULL OR p.project_id = $4)
       AND NOT EXISTS (SELECT FROM task g WHERE g.item_id = t.task_id AND g.expert_id = $1)
       AND EXISTS (SELECT FROM task w WHERE w.batch_id = b.batch_id AND w.kind = 1 AND w.state = 2
-                  AND w.seats_taken + w.surplus_taken < w.answers_wanted
+                  AND w.seats_taken + w.surplus_taken < w.answers_wanted AND w.skill_wanted = 0
                   AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = w.task_id AND s.expert_id = $1))
     ORDER BY hashtextextended(t.task_id::text || $1::text, 0)
     LIMIT 1 FOR UPDATE OF b SKIP LOCKED),

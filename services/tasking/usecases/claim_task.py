@@ -1,9 +1,9 @@
 """Gives an expert a task.
 
-Order: the lease that the expert holds already; now and then a gold task, where there are any; then tasks that others
-have started (the closest to completion), then by priority, then as uploaded. The task is locked, its seat counted and
-the slot made by one statement; tasks that others are claiming at this moment are passed over, so claimers do not wait
-for each other.
+Order: the lease that the expert holds already; now and then a gold task, where there are any; then tasks that wait for
+such a skilled expert, the most skill first; then tasks that others have started (the closest to completion), then by
+priority, then as uploaded. The task is locked, its seat counted and the slot made by one statement; tasks that others
+are claiming at this moment are passed over, so claimers do not wait for each other.
 """
 
 from __future__ import annotations
@@ -33,22 +33,38 @@ _HELD = """
 SELECT slot_id, expires_at > clock_timestamp() AS runs FROM slot WHERE expert_id = $1 AND state = 1 FOR NO KEY UPDATE
 """
 
+# Of whom no skill is told, it is the usual one (`domain/seniority.py`).
 _CLAIM = """
 WITH eligible AS (
-    SELECT b.batch_id, b.rate_card_version, b.price_minor, b.currency, b.fee_basis_points, p.tier, p.lease
+    SELECT b.batch_id, b.rate_card_version, b.price_minor, b.currency, b.fee_basis_points, p.tier, p.lease,
+           coalesce(k.skill, 0.75) AS skill
     FROM batch b JOIN project p USING (project_id)
+    LEFT JOIN expert_skill k ON (k.expert_id, k.task_type, k.domain) = ($1, p.task_type, p.domain)
     WHERE b.state = 3 AND p.required_claims <@ $2::text[]
       AND (p.locale = ANY ($3::text[]) OR split_part(p.locale, '-', 1) = ANY ($3::text[]))
       AND ($4::uuid IS NULL OR p.project_id = $4)),
-candidate AS (
+senior AS (
+    SELECT t.task_id, t.batch_id FROM eligible e, LATERAL (
+        SELECT t.task_id, t.batch_id, t.skill_wanted, t.priority, t.position FROM task t
+        WHERE t.batch_id = e.batch_id AND t.kind = 1 AND t.state = 2
+          AND t.seats_taken + t.surplus_taken < t.answers_wanted
+          AND t.skill_wanted > 0 AND t.skill_wanted <= e.skill
+          AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = ANY ($7::uuid[]))
+        ORDER BY t.skill_wanted DESC, t.priority DESC, t.position
+        LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
+    ORDER BY t.skill_wanted DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),
+usual AS (
     SELECT t.task_id, t.batch_id FROM eligible e, LATERAL (
         SELECT t.task_id, t.batch_id, t.seats_taken, t.priority, t.position FROM task t
         WHERE t.batch_id = e.batch_id AND t.kind = 1 AND t.state = 2
-          AND t.seats_taken + t.surplus_taken < t.answers_wanted
+          AND t.seats_taken + t.surplus_taken < t.answers_wanted AND t.skill_wanted = 0
           AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = ANY ($7::uuid[]))
         ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.position
         LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
+    WHERE NOT EXISTS (SELECT FROM senior)
     ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),
+candidate AS (
+    TABLE senior UNION ALL TABLE usual),
 seated AS (
     UPDATE task t SET seats_taken = t.seats_taken + 1 FROM candidate c WHERE t.task_id = c.task_id
     RETURNING t.task_id, t.batch_id, t.project_id, t.vendor_id),
