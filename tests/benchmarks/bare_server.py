@@ -25,6 +25,7 @@ from chassis import db
 from chassis.bus import outbox
 from chassis.bus.envelope import HeaderWriter
 from chassis.rpc import idempotency
+from services.tasking.domain.seniority import USUAL
 from services.tasking.usecases import claim_task, slots, submit_answer
 
 EXPERT = "x-expert"
@@ -51,7 +52,7 @@ class Handlers:
         async with self._pool.acquire() as conn:
             await conn.execute(_BEGIN)
             await conn.execute(idempotency._TAKE, *key, _hash(request))
-            row = await conn.fetchrow(claim_task._EXPERT, expert)
+            row = await conn.fetchrow(claim_task._EXPERT, expert, USUAL)
             await conn.fetchrow(claim_task._HELD, expert)
             wanted = (expert, row["claims"], row["locales"], None, ids.uuid7(), _DAY, row["apart"])
             response = work_pb2.ClaimTaskResponse(lease=_lease(await conn.fetchrow(claim_task._CLAIM, *wanted)))

@@ -34,7 +34,12 @@ from deploy.local.paths import ROOT
 from deploy.local.platform import ADMIN_EMAIL, Platform
 
 POLICY = {
-    "tasking": {"TASKING_LATE_GRACE": "4", "TASKING_SWEEP_INTERVAL": "0.2", "TASKING_CLAIM_RETRY": "1"},
+    "tasking": {
+        "TASKING_LATE_GRACE": "4",
+        "TASKING_SENIOR_WAIT": "2",
+        "TASKING_SWEEP_INTERVAL": "0.2",
+        "TASKING_CLAIM_RETRY": "1",
+    },
     "scoring": {"SCORING_FIT_INTERVAL": "0.3", "SCORING_FLAG_INTERVAL": "0.5", "SCORING_SKILL_INTERVAL": "1"},
     "payouts": {
         "PAYOUTS_REVIEW_WINDOW": "1",

@@ -16,6 +16,7 @@ from chassis.db import Transaction
 from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
 from services.tasking.domain.lease import SlotState
+from services.tasking.domain.seniority import USUAL
 from services.tasking.settings import TaskingSettings
 from services.tasking.usecases.claim_gold import Seeker, claim_gold
 from services.tasking.usecases.slots import end_slots
@@ -24,6 +25,7 @@ from services.tasking.usecases.slots import end_slots
 # Locking the expert's row makes one person's claims take turns, in however many tabs.
 _EXPERT = """
 SELECT active, claims, locales, EXISTS (SELECT FROM batch WHERE state = 3 AND gold_taken < gold_most) AS gold,
+       EXISTS (SELECT FROM expert_skill WHERE expert_id = $1 AND skill > $2::float8) AS senior,
        ARRAY (SELECT DISTINCT other_id FROM kept_apart WHERE expert_id = $1) || expert_id AS apart
 FROM expert WHERE expert_id = $1 FOR NO KEY UPDATE
 """
@@ -33,26 +35,14 @@ _HELD = """
 SELECT slot_id, expires_at > clock_timestamp() AS runs FROM slot WHERE expert_id = $1 AND state = 1 FOR NO KEY UPDATE
 """
 
-# Of whom no skill is told, it is the usual one (`domain/seniority.py`).
-_CLAIM = """
+_FIND = """
 WITH eligible AS (
     SELECT b.batch_id, b.rate_card_version, b.price_minor, b.currency, b.fee_basis_points, p.tier, p.lease,
-           coalesce(k.skill, 0.75) AS skill
+           p.task_type, p.domain
     FROM batch b JOIN project p USING (project_id)
-    LEFT JOIN expert_skill k ON (k.expert_id, k.task_type, k.domain) = ($1, p.task_type, p.domain)
     WHERE b.state = 3 AND p.required_claims <@ $2::text[]
       AND (p.locale = ANY ($3::text[]) OR split_part(p.locale, '-', 1) = ANY ($3::text[]))
       AND ($4::uuid IS NULL OR p.project_id = $4)),
-senior AS (
-    SELECT t.task_id, t.batch_id FROM eligible e, LATERAL (
-        SELECT t.task_id, t.batch_id, t.skill_wanted, t.priority, t.position FROM task t
-        WHERE t.batch_id = e.batch_id AND t.kind = 1 AND t.state = 2
-          AND t.seats_taken + t.surplus_taken < t.answers_wanted
-          AND t.skill_wanted > 0 AND t.skill_wanted <= e.skill
-          AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = ANY ($7::uuid[]))
-        ORDER BY t.skill_wanted DESC, t.priority DESC, t.position
-        LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
-    ORDER BY t.skill_wanted DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),
 usual AS (
     SELECT t.task_id, t.batch_id FROM eligible e, LATERAL (
         SELECT t.task_id, t.batch_id, t.seats_taken, t.priority, t.position FROM task t
@@ -61,10 +51,26 @@ usual AS (
           AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = ANY ($7::uuid[]))
         ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.position
         LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
-    WHERE NOT EXISTS (SELECT FROM senior)
     ORDER BY (t.seats_taken > 0) DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),
+"""
+
+_SENIOR = """
+senior AS (
+    SELECT t.task_id, t.batch_id FROM eligible e
+    JOIN expert_skill k ON (k.expert_id, k.task_type, k.domain) = ($1, e.task_type, e.domain), LATERAL (
+        SELECT t.task_id, t.batch_id, t.skill_wanted, t.priority, t.position FROM task t
+        WHERE t.batch_id = e.batch_id AND t.kind = 1 AND t.state = 2
+          AND t.seats_taken + t.surplus_taken < t.answers_wanted
+          AND t.skill_wanted > 0 AND t.skill_wanted <= k.skill
+          AND NOT EXISTS (SELECT FROM slot s WHERE s.task_id = t.task_id AND s.expert_id = ANY ($7::uuid[]))
+        ORDER BY t.skill_wanted DESC, t.priority DESC, t.position
+        LIMIT 1 FOR UPDATE OF t SKIP LOCKED) AS t
+    ORDER BY t.skill_wanted DESC, t.priority DESC, t.batch_id, t.position LIMIT 1),
 candidate AS (
-    TABLE senior UNION ALL TABLE usual),
+    TABLE senior UNION ALL SELECT * FROM usual WHERE NOT EXISTS (SELECT FROM senior)),
+"""
+
+_TAKE = """
 seated AS (
     UPDATE task t SET seats_taken = t.seats_taken + 1 FROM candidate c WHERE t.task_id = c.task_id
     RETURNING t.task_id, t.batch_id, t.project_id, t.vendor_id),
@@ -79,6 +85,10 @@ made AS (
 SELECT s.*, t.payload, p.instructions, p.expected_seconds
 FROM made s JOIN task t USING (task_id) JOIN project p ON p.project_id = s.project_id
 """
+
+# Most experts are no seniors and have the shorter statement. A senior's looks for usual tasks if none waits for it.
+_CLAIM = _FIND + "candidate AS (TABLE usual)," + _TAKE
+_CLAIM_AS_SENIOR = _FIND + _SENIOR + _TAKE
 
 _LEASE = """
 SELECT s.*, t.payload, p.instructions, p.expected_seconds
@@ -99,7 +109,7 @@ async def claim_task(
 
     Raises `ExpertNotActive`.
     """
-    expert = await tx.fetchrow(_EXPERT, expert_id)
+    expert = await tx.fetchrow(_EXPERT, expert_id, USUAL)
     if expert is None or not expert["active"]:
         raise ExpertNotActive
     slot_id = await _held(tx, expert_id)
@@ -107,7 +117,8 @@ async def claim_task(
         seeker = Seeker(expert_id, expert["claims"], expert["locales"], project_id)
         slot_id = await claim_gold(tx, seeker, settings) if expert["gold"] else None
         if slot_id is None:
-            return await tx.fetchrow(_CLAIM, *seeker, new_id(), settings.greatest_hold, expert["apart"])
+            claim = _CLAIM_AS_SENIOR if expert["senior"] else _CLAIM
+            return await tx.fetchrow(claim, *seeker, new_id(), settings.greatest_hold, expert["apart"])
     return await tx.fetchrow(_LEASE, slot_id)
 
 
