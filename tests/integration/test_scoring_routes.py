@@ -27,11 +27,7 @@ from tests.support.databases import Databases
 from tests.support.scoring import Task, open_database, react, scored_events
 from tests.support.work import claims, grades, rubric, verdicts
 
-TRUE, FALSE, UNCLEAR, OPINION = (
-    FACT_VERDICT_SUPPORTED,
-    FACT_VERDICT_CONTRADICTED,
-    FACT_VERDICT_UNVERIFIABLE,
-)
+TRUE, FALSE, UNCLEAR = FACT_VERDICT_SUPPORTED, FACT_VERDICT_CONTRADICTED, FACT_VERDICT_UNVERIFIABLE
 
 
 @pytest_asyncio.fixture
