@@ -20,6 +20,7 @@ from deploy.local.stack import Backends
 
 _SHOWN = 15
 """People shown one by one: all who have a habit are among them."""
+_ASKED = 5
 
 
 def write_report(path: Path, outcome: Outcome, backends: Backends, seed: int, error: str = "") -> None:
@@ -57,6 +58,7 @@ def _answers(outcome: Outcome) -> dict[str, object]:
         "majority_accuracy": round(outcome.accuracy.majority, 4),
         "resolved": outcome.total(lambda b: b.resolved),
         "unresolved": outcome.total(lambda b: b.unresolved),
+        "questions_to_vendor": sum(len(result.open_questions.questions) for result in outcome.results),
         "gold_tasks": gold,
         "surplus": sum(given.surplus for expert in outcome.experts for given in expert.given),
         "double_assignments": outcome.double_assignments,
@@ -80,6 +82,7 @@ def _money(outcome: Outcome) -> dict[str, object]:
 def print_report(console: Console, outcome: Outcome) -> None:
     """Shows what came out."""
     console.print(_results(outcome))
+    console.print(_questions(outcome))
     console.print(_people(outcome))
     console.print(_flags(outcome))
     console.print(_pay_slip(outcome))
@@ -102,6 +105,19 @@ def _results(outcome: Outcome) -> Table:
         answers = sum(result.answers for result in of_kind) / tasks
         resolved = sum(result.state == 3 for result in of_kind)
         table.add_row(kind, str(tasks), str(resolved), f"{sure:.3f}", f"{answers:.1f}")
+    return table
+
+
+def _questions(outcome: Outcome) -> Table:
+    """What experts could not settle, the first few."""
+    asked = [(result.item_key, question) for result in outcome.results for question in result.open_questions.questions]
+    title = f"{len(asked)} questions put to the vendor: to be asked in other words, or decided"
+    table = Table("task", "question", "experts say", "cannot assess", title=title, title_justify="left")
+    for item_key, question in asked[:_ASKED]:
+        said = ", ".join(f"{count.experts} {count.label}" for count in question.said)
+        table.add_row(item_key, question.id, said, str(question.cannot_assess))
+    if len(asked) > _ASKED:
+        table.add_row("...", f"{len(asked) - _ASKED} more", "", "")
     return table
 
 
