@@ -114,7 +114,7 @@ def _questions(outcome: Outcome) -> Table:
     title = f"{len(asked)} questions put to the vendor: to be asked in other words, or decided"
     table = Table("task", "question", "experts say", "cannot assess", title=title, title_justify="left")
     for item_key, question in asked[:_ASKED]:
-        said = ", ".join(f"{count.experts} {count.label}" for count in question.said)
+        said = ", ".join(f"{count.experts} x {count.label}" for count in question.said)
         table.add_row(item_key, question.id, said, str(question.cannot_assess))
     if len(asked) > _ASKED:
         table.add_row("...", f"{len(asked) - _ASKED} more", "", "")
