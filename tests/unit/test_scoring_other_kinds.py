@@ -126,3 +126,27 @@ def test_measures_are_as_defined() -> None:
     assert measures.calibration_error(posterior, right) == pytest.approx((0 + 0.9 + 0.8) / 3)
     assert measures.brier(posterior[:2], truth[:2]) == pytest.approx((0.5 + 1.62) / 2)
     assert measures.log_loss(posterior[:2], truth[:2]) == pytest.approx(-(np.log(0.5) + np.log(0.1)) / 2)
+
+
+def test_good_raters_who_agree_on_all_questions_of_two_tasks_are_no_ring() -> None:
+    """Regression: questions counted like tasks, so that two rubrics were enough to take three seniors for a ring."""
+    questions, labels = [4] * 2 + [1] * 10, {0: 1, 1: 1, 2: 1, 3: 0, 4: 2}
+    votes = [(item, rater, label) for item in range(8) for rater, label in labels.items()]
+    votes += [(8 + task, 5 + (task + k) % 6, k % 3) for task in range(10) for k in range(4)]
+    item, rater, label = np.array(votes).T
+    crowded = crowd(item, rater, label, tasks=18, workers=11, classes=3)
+    counts = rings.counts_of(np.repeat(questions, questions))
+    assert [set(found.tolist()) for found in rings.rings(crowded)] == [{0, 1, 2}], "they do agree beyond chance"
+    assert rings.rings(crowded, counts) == []
+
+
+@pytest.mark.parametrize("questions", [1, 4])
+def test_who_copies_on_many_tasks_is_in_a_ring_however_many_questions_they_have(questions: int) -> None:
+    tasks, chance = 12, np.random.default_rng(7)
+    copied = chance.integers(0, 3, tasks * questions)
+    votes = [(item, rater, copied[item]) for item in range(len(copied)) for rater in range(3)]
+    votes += [(item, 3 + rater, chance.integers(0, 3)) for item in range(len(copied)) for rater in range(4)]
+    item, rater, label = np.array(votes).T
+    counts = rings.counts_of(np.full(len(copied), questions))
+    found = rings.rings(crowd(item, rater, label, tasks=len(copied), workers=7, classes=3), counts)
+    assert [set(ring.tolist()) for ring in found] == [{0, 1, 2}]

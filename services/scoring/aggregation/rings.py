@@ -25,8 +25,8 @@ _PAIR = 3.0
 every member to copy two others, and to copy whole."""
 _COPIED = 0.95
 """The share of the agreement that chance leaves open which two raters must fill: copies fill it all."""
-_LEAST_COMMON = 6
-"""Tasks in common from which a pair is looked at."""
+LEAST_COMMON = 6
+"""Tasks in common from which a pair is looked at; of several questions each counts for as many as `counts_of` says."""
 _MEMBERS = 3
 _LOOKED_AT = 8
 
@@ -89,14 +89,26 @@ def without_self(crowd: Crowd, heard: NDArray[np.bool_] | None = None) -> Floats
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
-def agreement_beyond_chance(crowd: Crowd) -> tuple[Floats, Floats, Floats, Floats]:
+def counts_of(questions: Ints) -> Floats:
+    """For how many tasks of one question a question counts, by how many its task has: one over their square root.
+
+    What two good raters say to the questions of one task is alike, as they have both understood it: it is no more than
+    one task if answers follow from each other, as many as there are questions if they do not, and mostly between.
+    """
+    return np.asarray(questions**-0.5)
+
+
+def agreement_beyond_chance(crowd: Crowd, counts: Floats | None = None) -> tuple[Floats, Floats, Floats, Floats]:
     """For each pair of raters: agreements beyond those expected, their variance, how many were open, tasks in common.
 
-    Two raters are expected to agree as often as the other raters of the task name what one of them named.
+    Two raters are expected to agree as often as the other raters of the task name what one of them named. `counts` is
+    for how many tasks each one counts, which is 1 unless it is a question of several.
     """
+    counts = np.ones(crowd.tasks) if counts is None else counts
     excess, variance, missing, shared = (np.zeros((crowd.workers, crowd.workers)) for _ in range(4))
     common = np.bincount(crowd.label, minlength=crowd.classes) / max(crowd.votes, 1)
-    _compare(crowd.starts, crowd.worker, crowd.label, tally(crowd), common, _PRIOR, excess, variance, missing, shared)
+    votes = (crowd.starts, crowd.worker, crowd.label, tally(crowd), counts)
+    _compare(*votes, common, _PRIOR, excess, variance, missing, shared)
     return excess, variance, missing, shared
 
 
@@ -106,6 +118,7 @@ def _compare(
     worker: NDArray[np.int32],
     label: NDArray[np.int32],
     votes: Floats,
+    counts: Floats,
     common: Floats,
     prior: float,
     excess: Floats,
@@ -122,17 +135,20 @@ def _compare(
                 other = votes[t, label[j]] - 1 - agree + prior * common[label[j]]
                 expected = 0.5 * (same + other) / (size - 2 + prior)
                 for a, b in ((worker[i], worker[j]), (worker[j], worker[i])):
-                    excess[a, b] += agree - expected
-                    variance[a, b] += expected * (1 - expected)
-                    missing[a, b] += 1 - expected
-                    shared[a, b] += 1
+                    excess[a, b] += counts[t] * (agree - expected)
+                    variance[a, b] += counts[t] * expected * (1 - expected)
+                    missing[a, b] += counts[t] * (1 - expected)
+                    shared[a, b] += counts[t]
 
 
-def rings(crowd: Crowd) -> list[Ints]:
-    """Groups of three or more raters, each of whom agrees with two others far more often than chance would have it."""
-    excess, variance, missing, shared = agreement_beyond_chance(crowd)
+def rings(crowd: Crowd, counts: Floats | None = None) -> list[Ints]:
+    """Groups of three or more raters, each of whom agrees with two others far more often than chance would have it.
+
+    `counts` as for `agreement_beyond_chance`.
+    """
+    excess, variance, missing, shared = agreement_beyond_chance(crowd, counts)
     surprising = excess > _PAIR * np.sqrt(variance + 0.25)
-    close = surprising & (excess > _COPIED * missing) & (shared >= _LEAST_COMMON)
+    close = surprising & (excess > _COPIED * missing) & (shared >= LEAST_COMMON)
     np.fill_diagonal(close, False)
     while True:
         lonely = close.any(axis=1) & (close.sum(axis=1) < _MEMBERS - 1)

@@ -72,10 +72,12 @@ def flag(signs: Signs) -> Flag | None:
 
 
 def ring_flag(members: int, tasks: int) -> Flag:
-    """The flag of a member of a ring of so many, who say the same wherever they meet: on so many questions."""
+    """The flag of a member of a ring of so many, who say the same wherever they meet: on so many tasks at least, or
+    fewer of several questions.
+    """
     evidence = (
-        f"Says what {members - 1} others say wherever they meet, on {tasks} questions or more, and where all other "
-        f"raters differ too: nobody who judges by themselves agrees so far."
+        f"Says what {members - 1} others say wherever they meet, on as much as {tasks} tasks of one question or more, "
+        f"and where all other raters differ too: nobody who judges by themselves agrees so far."
     )
     return Flag(Kind.COLLUSION, ALONE, evidence)
 

@@ -65,6 +65,8 @@ class Cast(NamedTuple):
     """Votes that stand and name a label, as arrays: numbers of questions, raters, pools (sets of labels), projects."""
 
     item: Ints
+    siblings: Ints
+    """Of each question, how many its task has."""
     worker: Ints
     pool: Ints
     label: Ints
@@ -144,8 +146,10 @@ def _cast(tasks: Sequence[Row]) -> Cast:
     of_tasks = np.array([projects.setdefault(task["project_id"], len(projects)) for task in tasks], dtype=np.int64)
     votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.label >= 0))
     answer, item = sheet.answer[votes], sheet.item[votes]
+    items, number = np.unique(item, return_inverse=True)
     return Cast(
-        np.unique(item, return_inverse=True)[1],
+        number,
+        np.repeat(sheet.width, sheet.width)[items],
         sheet.expert[answer],
         of_items[item],
         sheet.label[votes],
@@ -173,9 +177,9 @@ def _rings(cast: Cast) -> list[Found]:
     named, labels = np.unique(cast.pool * max(cast.classes) + cast.label, return_inverse=True)
     votes = crowd(cast.item, cast.worker, labels, workers=len(cast.experts), classes=len(named))
     found = []
-    for ring in rings.rings(votes):
+    for ring in rings.rings(votes, rings.counts_of(cast.siblings)):
         members = [cast.experts[n] for n in ring]
-        called = ring_flag(len(members), LEAST_VOTES)
+        called = ring_flag(len(members), rings.LEAST_COMMON)
         found += [Found(one, called, [other for other in members if other != one]) for one in members]
     return found
 
