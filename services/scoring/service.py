@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from preceptor.identity.v1.events_pb2 import ExpertChanged
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
 from chassis.rpc.table import plain, read, write
@@ -12,7 +13,7 @@ from chassis.service import Service
 from chassis.timers import Timer
 from services.scoring.api import consensus, panel, rater, skill
 from services.scoring.context import Context, make_context
-from services.scoring.reactions import on_answer_submitted
+from services.scoring.reactions import on_answer_submitted, on_expert_changed
 from services.scoring.usecases import fit_projects, flag_raters, tell_skills
 from services.scoring.usecases.trace_task import trace_task
 
@@ -57,5 +58,6 @@ SERVICE: Service[Context] = Service(
     trace=trace_task,
     reactions={
         AnswerSubmitted: on_answer_submitted.react,
+        ExpertChanged: on_expert_changed.react,
     },
 )

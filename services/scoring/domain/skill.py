@@ -84,9 +84,15 @@ class Told(NamedTuple):
     alarm: bool
 
 
-def assumed(fresh: Assumed, records: Iterable[Elsewhere]) -> Assumed:
-    """What is assumed of a rater with these records, where `fresh` is assumed of one without any."""
-    total, rate = _compared(fresh, records)
+def assumed(fresh: Assumed, records: Iterable[Elsewhere], attested: Elsewhere | None = None) -> Assumed:
+    """What is assumed of a rater with these records, where `fresh` is assumed of one without any.
+
+    What is `attested` of them, of `_SMOOTH` votes at most, stands in for as many of those votes as expected.
+    """
+    if attested is None:
+        total, rate = _compared(fresh, records)
+    else:
+        total, rate = _compared(fresh, [*records, attested], _SMOOTH - attested.total)
     votes = min(total, MOST)
     return Assumed(fresh.right + votes * rate, fresh.wrong + votes * (1 - rate))
 
@@ -136,12 +142,17 @@ def rate_where(held: Tally, usual: float) -> float:
     return _compared(fresh, [held.elsewhere(SAME)])[1]
 
 
+def usual_of(record: Tally) -> float:
+    """How often the usual rater is right where the record was made, which is of a vote at least."""
+    return _within(record.expected / record.total)
+
+
 def odds_times(rate: float, factor: float) -> float:
     """The rate whose odds are so many times those of `rate`."""
     return 1 / (1 + exp(-_logit(_within(rate)) - log(factor)))
 
 
-def _compared(fresh: Assumed, records: Iterable[Elsewhere]) -> tuple[float, float]:
+def _compared(fresh: Assumed, records: Iterable[Elsewhere], smooth: float = _SMOOTH) -> tuple[float, float]:
     """How many votes records are worth, and the rate that they say: that of `fresh` by the odds that they have over
     what was to be expected.
     """
@@ -151,7 +162,7 @@ def _compared(fresh: Assumed, records: Iterable[Elsewhere]) -> tuple[float, floa
     if total <= 0:
         return 0.0, usually
     usual = _within(sum(worth * r.expected for worth, r in weighed) / total)
-    reached = (sum(worth * r.correct for worth, r in weighed) + _SMOOTH * usual) / (total + _SMOOTH)
+    reached = (sum(worth * r.correct for worth, r in weighed) + smooth * usual) / (total + smooth)
     return total, 1 / (1 + exp(-_logit(usually) - _logit(_within(reached)) + _logit(usual)))
 
 

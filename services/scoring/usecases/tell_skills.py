@@ -1,4 +1,4 @@
-"""Timer: keeps how good experts are known to be up to date, and tells it where it has moved.
+"""Timer: keeps how good experts are known to be up to date, tells it where it has moved, and counts holders of claims.
 
 Looked at are experts whose records have changed, and every expert once a day, as votes count less with time.
 """
@@ -18,8 +18,10 @@ from scipy.special import betaincinv
 
 from chassis.db import Row, Transaction
 from services.scoring.context import Context
+from services.scoring.domain.credentials import shown
 from services.scoring.domain.drift import Drift, drifted
 from services.scoring.domain.skill import Assumed, Tally, Told, aged, is_material, skill, worth_of
+from services.scoring.usecases.count_claims import Counted, count_claims
 
 MOST = 1000
 """Experts that one transaction looks at."""
@@ -125,7 +127,13 @@ async def tick(tx: Transaction, _: Context) -> int:
         rows = [(*_record_columns(known), *_told_columns(known, _next(some))) for some in told for known in some]
         await tx.execute(_KEEP_AS_TOLD, *zip(*rows, strict=True))
         tx.emit(*map(_event, told))
+    await count_claims(tx, [_counted(looked) for some in by_expert.values() for looked in some])
     return len(experts) if len(experts) >= MOST else 0
+
+
+def _counted(looked: _Looked) -> Counted:
+    row = looked.row
+    return Counted(row["expert_id"], row["task_type"], row["domain"], shown(looked.record))
 
 
 def _look(row: Row) -> _Looked:
