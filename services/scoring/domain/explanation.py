@@ -11,6 +11,8 @@ from math import exp, log
 from typing import NamedTuple
 from uuid import UUID
 
+from services.scoring.domain.credentials import Attested
+
 SHARE, COIN = "vote share", "one coin"
 _NEAR = 0.001
 """Probabilities that differ by less are told as the same."""
@@ -40,12 +42,16 @@ class Rater(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """A vote that stands, with the evidence that it brought when its task was scored last, in nats."""
+    """A vote that stands, with the evidence that it brought when its task was scored last, in nats.
+
+    What is `attested` of its rater and says something is part of what is assumed before any vote here.
+    """
 
     answer_id: UUID
     label: int
     weight: float
     rater: Rater
+    attested: Attested | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,16 @@ def _votes(explained: Explained) -> Iterator[str]:
             f"{rater.skill:.3f}; ln({rater.skill:.3f} x {classes - 1} / {1 - rater.skill:.3f}) = {now:.2f} nats"
         )
         yield line if abs(now - vote.weight) < _NEAR else f"{line} now, {vote.weight:.2f} when the task was scored last"
+        if vote.attested:
+            yield _attested(vote.answer_id, vote.attested)
+
+
+def _attested(answer_id: UUID, told: Attested) -> str:
+    return (
+        f"answers/{answer_id}, among what is assumed before any vote here: its rater is attested {told.claim}, by now "
+        f"worth {told.votes:.2f} votes, as its other holders are right {told.rate:.3f} where the usual rater is "
+        f"{told.usual:.3f}"
+    )
 
 
 def _set_aside(explained: Explained) -> Iterator[str]:

@@ -12,9 +12,10 @@ import numpy as np
 from chassis.db import Transaction
 from services.scoring.aggregation import explain, stored
 from services.scoring.aggregation.sheet import standing_votes
+from services.scoring.domain.credentials import Attested
 from services.scoring.domain.explanation import Cast, Explained, Rater, Told
 from services.scoring.domain.votes import Vote, VoteKey
-from services.scoring.usecases.assume_raters import FRESH
+from services.scoring.usecases.assume_raters import FRESH, Rating, look_up
 from services.scoring.usecases.get_consensus import TaskConsensus, get_consensus
 from services.scoring.usecases.pools import Loaded, PoolKey, load_pools
 from services.scoring.usecases.tasks import Task, load_tasks
@@ -51,16 +52,21 @@ async def explain_consensus(tx: Transaction, task_id: UUID) -> Explanation:
     pools = await load_pools(tx, dict.fromkeys(keys, everybody))
     gold = {row["expert_id"]: (row["correct"], row["total"]) for row in await tx.fetch(_GOLD, everybody)}
     weights = {(vote.answer_id, vote.question): vote.weight for vote in consensus.votes}
-    known = [_Known(pools[key], gold, weights) for key in keys]
+    rated = [Rating(task.project_id, expert, task.task_type, task.domain) for expert in everybody]
+    attested = {expert: known.attested for (_, expert), known in (await look_up(tx, rated)).items()}
+    known = [_Known(pools[key], gold, attested, weights) for key in keys]
     questions = [_question(task, n, [v for v in stand if v.question == n], each) for n, each in enumerate(known)]
     return Explanation(consensus, Told(consensus.version, consensus.confidence), questions)
 
 
 class _Known(NamedTuple):
-    """What is known of votes and raters: their pool, gold (right, in all) by expert, weights of the last scoring."""
+    """What is known of votes and raters: their pool, gold (right, in all) and the claim that says most by expert,
+    weights of the last scoring.
+    """
 
     pool: Loaded
     gold: Mapping[UUID, tuple[float, float]]
+    attested: Mapping[UUID, Attested | None]
     weights: Mapping[VoteKey, float]
 
     def muted(self, vote: Vote) -> bool:
@@ -72,7 +78,8 @@ class _Known(NamedTuple):
         known = self.pool.raters.get(vote.expert_id, stored.Rater(FRESH))
         assumed = explain.assumed_here(known.prior, self.pool.crowd)
         rater = Rater(*assumed, known.correct, known.total, *self.gold.get(vote.expert_id, (0.0, 0.0)))
-        return Cast(vote.answer_id, label, self.weights.get(vote.key, rater.weight(classes)), rater)
+        weight = self.weights.get(vote.key, rater.weight(classes))
+        return Cast(vote.answer_id, label, weight, rater, self.attested[vote.expert_id])
 
 
 def _question(task: Task, number: int, stand: Sequence[Vote], known: _Known) -> Explained:
