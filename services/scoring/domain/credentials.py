@@ -9,6 +9,7 @@ means weighted by inverse variance, with standard errors that are wider where ex
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import exp, inf, log
 from typing import NamedTuple
 
@@ -82,8 +83,12 @@ def shown(record: Tally) -> Shown:
     return Shown(1.0, *(round(each * _GRID) / _GRID for each in (weight, weight * effect, weight * effect**2)))
 
 
+@lru_cache(1024)
 def attested(claim: str, holders: Shown, others: Shown, usual: float) -> Attested:
-    """What a claim says where the usual rater is so often right, by what its holders and everybody else have shown."""
+    """What a claim says where the usual rater is so often right, by what its holders and everybody else have shown.
+
+    Many who come new hold the same one, hence the cache.
+    """
     doubt = holders.variance + others.variance
     if doubt == inf:
         return Attested(claim, 0.0, usual, usual)

@@ -13,22 +13,19 @@ from services.scoring.domain.credentials import Shown
 # difference.
 _COUNT = """
 WITH record AS (
-    SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::float8[], $5::float8[], $6::float8[])
-         AS n (expert_id, task_type, domain, weight, effect, square)),
-held AS (
-    SELECT r.*, c.claim FROM record r LEFT JOIN expert e USING (expert_id)
-    CROSS JOIN LATERAL unnest(ARRAY[''] || coalesce(e.claims, '{}')) AS c (claim)
-    WHERE r.weight > 0),
+    SELECT n.*, CASE WHEN n.weight > 0 THEN ARRAY[''] || coalesce(e.claims, '{}') ELSE '{}' END AS claims
+    FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::float8[], $5::float8[], $6::float8[])
+         AS n (expert_id, task_type, domain, weight, effect, square)
+    LEFT JOIN expert e USING (expert_id)),
 gone AS (
     DELETE FROM claim_holder h USING record r
-    WHERE (h.expert_id, h.task_type, h.domain) = (r.expert_id, r.task_type, r.domain)
-      AND NOT EXISTS (SELECT FROM held n WHERE (n.expert_id, n.task_type, n.domain, n.claim)
-                                             = (h.expert_id, h.task_type, h.domain, h.claim))
+    WHERE (h.expert_id, h.task_type, h.domain) = (r.expert_id, r.task_type, r.domain) AND h.claim <> ALL (r.claims)
     RETURNING h.claim, h.task_type, h.domain, -1 AS experts, -h.weight AS weight, -h.effect AS effect,
               -h.square AS square),
 kept AS (
     INSERT INTO claim_holder AS h (expert_id, task_type, domain, claim, weight, effect, square)
-    SELECT expert_id, task_type, domain, claim, weight, effect, square FROM held
+    SELECT r.expert_id, r.task_type, r.domain, c.claim, r.weight, r.effect, r.square
+    FROM record r CROSS JOIN LATERAL unnest(r.claims) AS c (claim)
     ON CONFLICT (expert_id, task_type, domain, claim)
     DO UPDATE SET weight = excluded.weight, effect = excluded.effect, square = excluded.square
     WHERE (h.weight, h.effect, h.square) <> (excluded.weight, excluded.effect, excluded.square)
