@@ -180,6 +180,7 @@ async def test_an_answer_in_time_is_told_with_all_that_its_consumers_need(world:
         "surplus",
         "gold_key",
         "gold_item_id",
+        "predictions",
     }
     assert not surplus
     assert (Answer.FromString(row["content"]), row["decision_version"]) == (told, 0)

@@ -18,6 +18,7 @@ from services.scoring.domain.explanation import (
     arithmetic,
     arithmetic_of_task,
 )
+from services.scoring.domain.models import prediction_of
 
 KNOWN, NEW = Rater(5, 1, 8, 9), Rater(3, 1)
 VOTES = [
@@ -64,6 +65,12 @@ def test_what_is_attested_of_a_rater_is_told_with_what_it_is_worth() -> None:
         "by now worth 2.50 votes, as its other holders are right 0.900 where the usual rater is 0.750"
     )
     assert [each for each in told if each != told[1]] == arithmetic(EXPLAINED)
+
+
+def test_a_vote_of_a_model_is_told_as_one() -> None:
+    predicted = prediction_of(UUID(int=9), "m-1")
+    told = arithmetic(replace(EXPLAINED, votes=[replace(VOTES[0], answer_id=predicted), *VOTES[1:]]))
+    assert told[0].startswith(f"answers/{predicted}, a model's prediction, says A: ")
 
 
 def test_the_weight_of_then_is_told_where_the_record_has_moved_on() -> None:

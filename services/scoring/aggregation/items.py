@@ -82,7 +82,7 @@ def parts(sheet: Sheet, stand: Flags, pools: Ints) -> list[Part]:
     standing, named = stand[sheet.answer], sheet.label >= 0
     cast = sheet.by_item(standing & named, ~sheet.known[sheet.answer])
     gone = np.flatnonzero(_stood(sheet)[sheet.answer] & ~standing & named)
-    abstained = np.bincount(sheet.item[standing & ~named], minlength=len(pools))
+    abstained = np.bincount(sheet.item[standing & ~named & sheet.human], minlength=len(pools))
     found = []
     for pool in range(int(pools.max(initial=-1)) + 1):
         items = np.flatnonzero(pools == pool)
@@ -115,21 +115,31 @@ def look(pool: Pool, part: Part, some: Sequence[Item], experts: Ints) -> tuple[l
 
 
 def _findings(pool: Pool, part: Part, some: Sequence[Item], votes: Votes) -> list[Finding]:
-    cells = np.bincount(part.item[part.cast] * pool.classes + votes.label, minlength=len(some) * pool.classes)
-    counts = cells.reshape(len(some), pool.classes).astype(np.float64)
-    members = pool.members(votes.item, counts)
-    ballots = list(map(Ballot, votes.label.tolist(), part.sheet.stated["strength"][part.cast].tolist()))
-    cast = [ballots[a:b] for a, b in pairwise(votes.starts.tolist())]
+    cells = part.item[part.cast] * pool.classes + votes.label
+    members = pool.members(votes.item, _counts(cells, len(some), pool.classes))
+    # Models are heard, and that is all: what is said, and whether all say the same, is for experts.
+    human = ~part.sheet.model[part.sheet.answer[part.cast]]
+    ends = np.concatenate(([0], np.cumsum(human)))[votes.starts]
+    strengths = part.sheet.stated["strength"][part.cast]
+    ballots = list(map(Ballot, votes.label[human].tolist(), strengths[human].tolist()))
+    cast = [ballots[a:b] for a, b in pairwise(ends.tolist())]
 
     def at_a_draw(place: int, leading: Sequence[int]) -> int:
         return some[place].aggregator.at_a_draw(some[place].question, leading, cast[place])
 
     posterior = mixture.calibrated(members, None, pool.config)
-    found = choice.consensus(posterior, counts, _worth(pool, members, some), at_a_draw)
+    found = choice.consensus(
+        posterior, _counts(cells[human], len(some), pool.classes), _worth(pool, members, some), at_a_draw
+    )
     return [
         Finding(consensus if said else None, said, abstained)
         for consensus, said, abstained in zip(found, cast, part.abstained.tolist(), strict=True)
     ]
+
+
+def _counts(cells: Ints, items: int, classes: int) -> Floats:
+    """The votes for each label of each item, from the numbers of their cells."""
+    return np.bincount(cells, minlength=items * classes).reshape(items, classes).astype(np.float64)
 
 
 def _worth(pool: Pool, members: Floats, some: Sequence[Item]) -> Floats:

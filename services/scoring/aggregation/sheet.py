@@ -17,6 +17,7 @@ from chassis.ids import id_of
 from services.scoring.aggregation.crowd import Ints
 from services.scoring.aggregation.sweeps import compiled
 from services.scoring.domain.judging import Answered
+from services.scoring.domain.models import VERSION
 from services.scoring.domain.votes import Vote
 
 ANSWER = np.dtype([("answer", "V16"), ("expert", "V16"), ("submitted", ">i8"), ("seconds", ">i4"), ("surplus", "?")])
@@ -28,6 +29,8 @@ _ANSWER = Struct(">16s16sqi?")
 _ID = 16
 _KNOWN, _NEW = b"\1", b"\0"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_VERSION = 6
+"""The byte of an id whose upper half is its version."""
 Rows = NDArray[np.void]
 Flags = NDArray[np.bool_]
 
@@ -100,6 +103,13 @@ class Sheet:
     """The question of each vote, by its place in the task."""
     item: Ints
     """The question that each vote is on, numbered through all tasks."""
+    model: Flags
+    """Which answers are none, but predictions of models (`domain.models`)."""
+
+    @property
+    def human(self) -> Flags:
+        """Which of the votes are experts'."""
+        return ~self.model[self.answer]
 
     @property
     def sizes(self) -> Ints:
@@ -119,13 +129,16 @@ class Sheet:
         return _by_item(chosen, later, self.item, int(self.width.sum()))
 
     def answered(self) -> Iterator[Iterator[Answered]]:
-        """The answers to each task, made when they are asked for."""
+        """The answers of experts to each task, made when they are asked for."""
         ids, seconds = self.answers["answer"].tolist(), self.answers["seconds"].tolist()
+        model = self.model.tolist()
         labels = [None if label < 0 else label for label in self.label.tolist()]
 
         def some(rows: range, first: int, width: int) -> Iterator[Answered]:
             for n, row in enumerate(rows):
                 begin = first + n * width
+                if model[row]:
+                    continue
                 yield Answered(id_of(ids[row]), seconds[row], labels[begin : begin + width])
 
         row = first = 0
@@ -156,7 +169,8 @@ def unpack(kept: Sequence[Kept], width: Sequence[int], new: Sequence[New] = ()) 
     widths, (expert, experts) = np.array(width, dtype=np.int64), _numbered(rows)
     votes = _votes(task, widths, len(stated))
     is_known = np.frombuffer(b"".join(known), np.bool_)
-    return Sheet(widths, task, rows, is_known, expert, experts, stated, stated["label"].astype(np.int64), *votes)
+    model = np.frombuffer(rows["expert"].tobytes(), np.uint8)[_VERSION::16] >> 4 == VERSION
+    return Sheet(widths, task, rows, is_known, expert, experts, stated, stated["label"].astype(np.int64), *votes, model)
 
 
 def _add(new: New, answers: list[bytes], stated: list[bytes], known: list[bytes]) -> None:

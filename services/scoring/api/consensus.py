@@ -11,6 +11,7 @@ from chassis.rpc.call import Call
 from services.scoring.aggregation import aggregator_for
 from services.scoring.context import Context
 from services.scoring.domain.explanation import Cast, Explained, arithmetic, arithmetic_of_task
+from services.scoring.domain.models import is_model
 from services.scoring.usecases import explain_consensus as explaining
 from services.scoring.usecases import get_consensus as usecase
 
@@ -37,6 +38,7 @@ async def get_consensus(
                 question=questions[vote.question].id,
                 label=labels[vote.question][vote.label],
                 weight=vote.weight,
+                model=is_model(vote.answer_id),
             )
             for vote in found.votes
         ],
@@ -87,4 +89,5 @@ def _vote(vote: Cast, label: str, classes: int) -> consensus_pb2.ExplainedVote:
         weight=vote.weight,
         weight_now=vote.rater.weight(classes),
         **vote.rater._asdict(),
+        model=is_model(vote.answer_id),
     )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.scoring.domain.credentials import Attested
+from services.scoring.domain.models import is_model
 
 SHARE, COIN = "vote share", "one coin"
 _NEAR = 0.001
@@ -124,11 +125,13 @@ def _votes(explained: Explained) -> Iterator[str]:
     for vote in explained.votes:
         rater, now = vote.rater, vote.rater.weight(classes)
         known = rater.total + rater.prior_right + rater.prior_wrong
+        whose = ", a model's prediction," if is_model(vote.answer_id) else ""
         line = (
-            f"answers/{vote.answer_id} says {explained.labels[vote.label]}: before any vote here the rater is taken to "
-            f"have got {rater.prior_right:.2f} right and {rater.prior_wrong:.2f} wrong, here {rater.right:.2f} of "
-            f"{rater.total:.0f} right: ({rater.prior_right:.2f} + {rater.right:.2f}) / {known:.2f} = "
-            f"{rater.skill:.3f}; ln({rater.skill:.3f} x {classes - 1} / {1 - rater.skill:.3f}) = {now:.2f} nats"
+            f"answers/{vote.answer_id}{whose} says {explained.labels[vote.label]}: before any vote here the rater is "
+            f"taken to have got {rater.prior_right:.2f} right and {rater.prior_wrong:.2f} wrong, here "
+            f"{rater.right:.2f} of {rater.total:.0f} right: ({rater.prior_right:.2f} + {rater.right:.2f}) / "
+            f"{known:.2f} = {rater.skill:.3f}; ln({rater.skill:.3f} x {classes - 1} / {1 - rater.skill:.3f}) = "
+            f"{now:.2f} nats"
         )
         yield line if abs(now - vote.weight) < _NEAR else f"{line} now, {vote.weight:.2f} when the task was scored last"
         if vote.attested:

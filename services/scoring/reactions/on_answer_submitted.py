@@ -6,7 +6,7 @@ and nothing is emitted again for it: its TaskScored was committed together with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from functools import lru_cache
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from services.scoring.aggregation import aggregator_for
 from services.scoring.aggregation.aggregator import Stated
 from services.scoring.aggregation.sheet import New, Sheet, pack_answer, pack_stated, unpack
 from services.scoring.context import Context
+from services.scoring.domain.models import prediction_of, rater_of
 from services.scoring.usecases import judge_gold, score_tasks
 from services.scoring.usecases.pools import Project, lock_projects
 from services.scoring.usecases.tasks import Task, load_tasks, rule_of
@@ -71,7 +72,7 @@ async def _score(tx: Transaction, read: Sequence[_Read], traces: Mapping[UUID, s
 def _with_new(tasks: Sequence[Task], read: Sequence[_Read]) -> tuple[Sequence[Task], Sheet]:
     """The tasks that got an answer they did not have, with all of their answers."""
     place = {task.task_id: n for n, task in enumerate(tasks)}
-    new = [New(place[one.task_id], _packed(one), pack_stated(one.stated)) for one in read]
+    new = [row for one in read for row in _rows(place[one.task_id], one)]
     sheet = unpack([task.kept for task in tasks], [len(task.form.questions) for task in tasks], new)
     got = set(sheet.task[~sheet.known].tolist())
     if len(got) == len(tasks):
@@ -79,10 +80,23 @@ def _with_new(tasks: Sequence[Task], read: Sequence[_Read]) -> tuple[Sequence[Ta
     return _with_new([tasks[n] for n in sorted(got)], [one for one in read if place[one.task_id] in got])
 
 
+def _rows(place: int, read: _Read) -> Iterator[New]:
+    """The answer, and what models say: known by their ids, the same with every answer to the task."""
+    yield New(place, _packed(read), pack_stated(read.stated))
+    for said in read.event.predictions:
+        answer_id, rater = prediction_of(read.task_id, said.model), rater_of(read.project.project_id, said.model)
+        stated = aggregator_for(read.event.task_type).read(said.answer, read.event.questions.questions)
+        yield New(place, pack_answer(answer_id, rater, _submitted(read), 0, surplus=False), pack_stated(stated))
+
+
 def _packed(read: _Read) -> bytes:
-    at, seconds = read.event.submit_time, read.event.time_spent.active_seconds
-    submitted = at.seconds * 1_000_000 + at.nanos // 1000
-    return pack_answer(read.answer_id, read.expert_id, submitted, seconds, surplus=read.event.surplus)
+    seconds = read.event.time_spent.active_seconds
+    return pack_answer(read.answer_id, read.expert_id, _submitted(read), seconds, surplus=read.event.surplus)
+
+
+def _submitted(read: _Read) -> int:
+    at = read.event.submit_time
+    return at.seconds * 1_000_000 + at.nanos // 1000
 
 
 def _read(event: AnswerSubmitted) -> _Read:

@@ -14,6 +14,7 @@ from services.scoring.aggregation import explain, stored
 from services.scoring.aggregation.sheet import standing_votes
 from services.scoring.domain.credentials import Attested
 from services.scoring.domain.explanation import Cast, Explained, Rater, Told
+from services.scoring.domain.models import is_model
 from services.scoring.domain.votes import Vote, VoteKey
 from services.scoring.usecases.assume_raters import FRESH, Rating, look_up
 from services.scoring.usecases.get_consensus import TaskConsensus, get_consensus
@@ -97,7 +98,7 @@ def _question(task: Task, number: int, stand: Sequence[Vote], known: _Known) -> 
         told=int(found[number]) if number < len(found) and found[number] >= 0 else None,
         votes=cast,
         set_aside=[vote.answer_id for vote in votes if known.muted(vote)],
-        abstained=len(stand) - len(votes),
+        abstained=sum(vote.label is None and not is_model(vote.answer_id) for vote in stand),
         models=held.models,
         temperature=held.temperature,
         probabilities=held.probabilities,

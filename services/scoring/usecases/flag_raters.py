@@ -144,7 +144,7 @@ def _cast(tasks: Sequence[Row]) -> Cast:
     of_items = np.array([pools.setdefault(own, len(pools)) for form in forms for own in form.pools], dtype=np.int64)
     projects: dict[UUID, int] = {}
     of_tasks = np.array([projects.setdefault(task["project_id"], len(projects)) for task in tasks], dtype=np.int64)
-    votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.label >= 0))
+    votes = np.flatnonzero(sheet.standing()[sheet.answer] & sheet.human & (sheet.label >= 0))
     answer, item = sheet.answer[votes], sheet.item[votes]
     items, number = np.unique(item, return_inverse=True)
     return Cast(

@@ -80,7 +80,7 @@ def _count(tasks: Sequence[Row], question: str) -> list[Counted]:
     numbers = {panel: n for n, panel in enumerate(panels)}
     rows = {number: [numbers.get(panel, -1) for panel in own] for number, own in of_forms.items()}
     row = np.array([n for form in forms for n in rows[id(form)]], dtype=np.int64)
-    votes = np.flatnonzero(sheet.standing()[sheet.answer] & (sheet.label >= 0))
+    votes = np.flatnonzero(sheet.standing()[sheet.answer] & sheet.human & (sheet.label >= 0))
     found = [
         _counted(panel, sheet, own) for n, panel in enumerate(panels) if len(own := votes[row[sheet.item[votes]] == n])
     ]

@@ -110,7 +110,7 @@ async def score(
 def ask(tasks: Sequence[Task], sheet: Sheet) -> Asked:
     """What tasks ask of the engine, by what is known of their answers."""
     stand = sheet.standing()
-    standing = np.bincount(sheet.task[stand], minlength=len(tasks)).tolist()
+    standing = np.bincount(sheet.task[stand & ~sheet.model], minlength=len(tasks)).tolist()
     forms = [task.form for task in tasks]
     items = [
         Item(question, form.aggregator, task.redundancy.greatest - stood)
@@ -132,9 +132,11 @@ async def look(tx: Transaction, asked: Asked) -> None:
 
 def outcomes(asked: Asked, paces: Mapping[UUID, Pace]) -> list[Scoring]:
     """What follows of each task from what is found of it."""
-    sheet = asked.sheet
-    standing = np.bincount(sheet.task[asked.stand], minlength=len(asked.tasks)).tolist()
-    counts = map(Counts, sheet.sizes.tolist(), standing)
+    sheet, human = asked.sheet, ~asked.sheet.model
+    seen, standing = (
+        np.bincount(sheet.task[some], minlength=len(asked.tasks)).tolist() for some in (human, human & asked.stand)
+    )
+    counts = map(Counts, seen, standing)
     return [
         score_task(
             answers,

@@ -14,7 +14,8 @@ SELECT version, verdict, answers_seen, answers_wanted, confidence, updated_at FR
 """
 
 _VOTES = """
-SELECT answer_id, expert_id, submitted_at, surplus FROM vote WHERE task_id = $1
+SELECT answer_id, expert_id, submitted_at, surplus FROM vote
+WHERE task_id = $1 AND uuid_extract_version(expert_id) IS DISTINCT FROM 5  -- of a model: services.scoring.domain.models
 GROUP BY answer_id, expert_id, submitted_at, surplus
 """
 

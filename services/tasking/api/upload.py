@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from preceptor.tasking.v1 import batch_pb2
+from preceptor.work.v1.work_pb2 import Answer, ModelPredictions, Payload
 
 from chassis.contract.answers import check_answer
 from chassis.contract.work import task_type_of
@@ -111,15 +112,28 @@ def _error(task: batch_pb2.NewTask, task_type: int) -> batch_pb2.RowError | None
     if task_type_of(task.payload) != task_type:
         message = "The payload is not of the project's task type."
         return batch_pb2.RowError(reason="TASK_TYPE_MISMATCH", field="payload", message=message)
-    return _gold_error(task) if task.HasField("gold_key") else None
+    if task.HasField("gold_key") and (misfit := _misfit(task.payload, task.gold_key, "gold_key")):
+        return misfit
+    return _prediction_error(task) if task.predictions else None
 
 
-def _gold_error(task: batch_pb2.NewTask) -> batch_pb2.RowError | None:
-    """Why the known answer of a gold item is none to its payload, if so."""
+def _prediction_error(task: batch_pb2.NewTask) -> batch_pb2.RowError | None:
+    """What is wrong with what models say, if anything."""
+    if len({each.model for each in task.predictions}) < len(task.predictions):
+        message = "Each model says one thing to a task: give another one a name of its own."
+        return batch_pb2.RowError(reason="MODEL_REPEATED", field="predictions", message=message)
+    for place, each in enumerate(task.predictions):
+        if misfit := _misfit(task.payload, each.answer, f"predictions[{place}].answer"):
+            return misfit
+    return None
+
+
+def _misfit(payload: Payload, answer: Answer, name: str) -> batch_pb2.RowError | None:
+    """Why the answer in the field of that name is none to the payload, if so."""
     try:
-        check_answer(task.payload, task.gold_key)
+        check_answer(payload, answer)
     except InvalidArgument as error:
-        field = (error.field or "").replace("answer", "gold_key", 1)
+        field = (error.field or "").replace("answer", name, 1)
         return batch_pb2.RowError(reason=error.reason, field=field, message=error.message)
     return None
 
@@ -133,7 +147,9 @@ def _placed(error: batch_pb2.RowError, sequence: int, place: int, item_key: str)
 def _new_task(place: int, task: batch_pb2.NewTask) -> NewTask:
     payload = task.payload.SerializeToString(deterministic=True)
     key = task.gold_key.SerializeToString(deterministic=True) if task.HasField("gold_key") else None
-    return NewTask(place, task.item_key, payload, hashlib.sha256(payload + (key or b"")).digest(), task.priority, key)
+    said = ModelPredictions(predictions=task.predictions).SerializeToString(deterministic=True) or None
+    digest = hashlib.sha256(payload + (key or b"") + (said or b"")).digest()
+    return NewTask(place, task.item_key, payload, digest, task.priority, key, said)
 
 
 def _add(response: batch_pb2.UploadBatchResponse, stored: Stored, errors: list[batch_pb2.RowError]) -> None:

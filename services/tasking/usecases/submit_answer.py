@@ -90,6 +90,8 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
         event.kind = work_pb2.ANSWER_KIND_GOLD
         event.gold_key.CopyFrom(work_pb2.Answer.FromString(slot["gold_key"]))
         event.gold_item_id = str(slot["item_id"])
+    elif slot["predictions"] is not None:
+        event.predictions.extend(work_pb2.ModelPredictions.FromString(slot["predictions"]).predictions)
     tx.emit(event)
     return answer_id, surplus
 

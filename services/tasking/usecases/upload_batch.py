@@ -37,11 +37,11 @@ FROM batch b JOIN project p USING (project_id) WHERE b.batch_id = $1 FOR UPDATE 
 
 _INSERT = """
 INSERT INTO task (task_id, batch_id, project_id, vendor_id, answers_wanted,
-                  position, item_key, payload, payload_hash, priority, kind, gold_key)
+                  position, item_key, payload, payload_hash, priority, kind, gold_key, predictions)
 SELECT new.task_id, $1, $2, $3, $4, new.position, new.item_key, new.payload, new.payload_hash, new.priority,
-       CASE WHEN new.gold_key IS NULL THEN 1 ELSE 2 END, new.gold_key
-FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::bytea[], $10::smallint[], $11::bytea[])
-     AS new (task_id, position, item_key, payload, payload_hash, priority, gold_key)
+       CASE WHEN new.gold_key IS NULL THEN 1 ELSE 2 END, new.gold_key, new.predictions
+FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::bytea[], $10::smallint[], $11::bytea[], $12::bytea[])
+     AS new (task_id, position, item_key, payload, payload_hash, priority, gold_key, predictions)
 """
 
 # The lock on the batch is had by now: nobody adds a key between this look and the insert. To insert ON CONFLICT, and to
@@ -73,6 +73,8 @@ class NewTask:
     priority: int
     gold_key: bytes | None = None
     """The serialized answer that makes it a gold item."""
+    predictions: bytes | None = None
+    """Serialized ``ModelPredictions``, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +137,5 @@ async def _insert(
         [task.payload_hash for task in tasks],
         [task.priority for task in tasks],
         [task.gold_key for task in tasks],
+        [task.predictions for task in tasks],
     )
