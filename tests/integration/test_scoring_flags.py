@@ -17,12 +17,17 @@ from preceptor.scoring.v1.events_pb2 import (
 )
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
+from chassis.bus.handler import Handler
+from chassis.contract.events import catalogue
 from chassis.db import Database, Scope
 from chassis.ids import new_id
+from services.scoring.service import SERVICE
 from services.scoring.usecases import flag_raters, flags
-from services.scoring.usecases.flags import FlagDecided, FlagNotFound
+from services.scoring.usecases.flags import FlagDecided, FlagNotFound, OwnFlag
+from tests.support.bus import record
 from tests.support.databases import Databases
 from tests.support.scoring import CONTEXT, Task, fit, open_database, react, rows
+from tests.support.tasking import expert_changed
 
 HONEST, SPAMMER, RING = [UUID(int=n) for n in range(1, 9)], UUID(int=100), [UUID(int=n) for n in range(201, 204)]
 TASKS = 150
@@ -65,6 +70,11 @@ async def look(database: Database) -> int:
 async def told(database: Database) -> list[RaterFlagged]:
     emitted = await rows(database, "SELECT payload FROM outbox WHERE topic = 'scoring.rater.v1' ORDER BY id")
     return [RaterFlagged.FromString(row["payload"]) for row in emitted]
+
+
+def ruling(flag_id: UUID, *, person: UUID | None = None) -> flags.Ruling:
+    reason = "Works on a tablet and is fast."
+    return flags.Ruling(flag_id, FLAG_STATE_CLEARED, reason, reviewer=new_id(), reviewer_person=person or new_id())
 
 
 async def test_who_answers_at_random_and_at_once_is_flagged_and_nobody_else(database: Database) -> None:
@@ -120,20 +130,19 @@ async def test_a_person_who_clears_a_flag_gives_the_votes_their_weight_back(data
     await look(database)
     await fit(database)
     [flag] = await rows(database, "SELECT flag_id FROM rater_flag")
-    reviewer = new_id()
     async with database.transaction(Scope.service()) as tx:
         [listed] = await flags.list_flags(tx, (datetime(2000, 1, 1, tzinfo=UTC), UUID(int=0)), 10)
         assert listed["flag_id"] == flag["flag_id"]
-        await flags.decide_flag(tx, flag["flag_id"], FLAG_STATE_CLEARED, "Works on a tablet and is fast.", reviewer)
+        await flags.decide_flag(tx, ruling(flag["flag_id"]))
     assert (await told(database))[-1].state == FLAG_STATE_CLEARED
     await fit(database)
     [muted] = await rows(database, "SELECT DISTINCT muted FROM pool_rater WHERE expert_id = $1", SPAMMER)
     assert not muted["muted"]
     async with database.transaction(Scope.service()) as tx:
         with pytest.raises(FlagDecided):
-            await flags.decide_flag(tx, flag["flag_id"], FLAG_STATE_CLEARED, "Once more, for the same.", reviewer)
+            await flags.decide_flag(tx, ruling(flag["flag_id"]))
         with pytest.raises(FlagNotFound):
-            await flags.decide_flag(tx, new_id(), FLAG_STATE_CLEARED, "There is no such flag here.", reviewer)
+            await flags.decide_flag(tx, ruling(new_id()))
 
 
 async def test_who_was_cleared_is_not_flagged_again_by_the_same_evidence(database: Database) -> None:
@@ -142,6 +151,21 @@ async def test_who_was_cleared_is_not_flagged_again_by_the_same_evidence(databas
     await look(database)
     [flag] = await rows(database, "SELECT flag_id FROM rater_flag")
     async with database.transaction(Scope.service()) as tx:
-        await flags.decide_flag(tx, flag["flag_id"], FLAG_STATE_CLEARED, "Works on a tablet and is fast.", new_id())
+        await flags.decide_flag(tx, ruling(flag["flag_id"]))
     await react(database, votes(project, [], copied=False, seed=2))
     assert await look(database) == 0
+
+
+async def test_nobody_decides_about_a_flag_of_an_account_of_their_own(database: Database) -> None:
+    await react(database, votes(new_id(), RING, copied=True))
+    await look(database)
+    person = new_id()
+    bus = Handler(SERVICE.name, database, SERVICE.reactions, CONTEXT, catalogue())
+    assert (await bus.handle([record(expert_changed(RING[0], person_id=person))])).done == 1
+    raised = await rows(database, "SELECT flag_id FROM rater_flag WHERE kind = 3")
+    assert len(raised) == len(RING)
+    for flag in raised:  # they stand on each other
+        async with database.transaction(Scope.service()) as tx:
+            with pytest.raises(OwnFlag):
+                await flags.decide_flag(tx, ruling(flag["flag_id"], person=person))
+            await flags.decide_flag(tx, ruling(flag["flag_id"]))

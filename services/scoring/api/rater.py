@@ -31,10 +31,15 @@ async def list_flags(call: Call[Context], request: rater_pb2.ListFlagsRequest) -
 
 
 async def decide_flag(call: Call[Context], request: rater_pb2.DecideFlagRequest) -> rater_pb2.DecideFlagResponse:
-    """Decides about a flag in the name of the caller. Raises `FlagNotFound` or `FlagDecided`."""
-    flag_id = parse_name("flags", request.name, "name")
-    row = await flags.decide_flag(call.tx, flag_id, request.state, request.reason, call.caller.subject)
-    return rater_pb2.DecideFlagResponse(flag=_flag(row))
+    """Decides about a flag in the name of the caller. Raises `FlagNotFound`, `FlagDecided` or `OwnFlag`."""
+    ruling = flags.Ruling(
+        flag_id=parse_name("flags", request.name, "name"),
+        state=request.state,
+        reason=request.reason,
+        reviewer=call.caller.subject,
+        reviewer_person=call.caller.person_id,
+    )
+    return rater_pb2.DecideFlagResponse(flag=_flag(await flags.decide_flag(call.tx, ruling)))
 
 
 def _flag(row: Row) -> rater_pb2.Flag:

@@ -4,8 +4,10 @@
 CREATE TABLE expert (
     expert_id uuid   PRIMARY KEY,
     version   bigint NOT NULL,
+    person_id uuid   NOT NULL,
     claims    text[] NOT NULL
 );
+CREATE INDEX expert_person ON expert (person_id);
 
 -- What each expert counts in their claims, and, as everybody, in the claim ''; multiples of 2^-20, so that sums are
 -- exact. Written by the timer that tells skills alone, as are the sums.

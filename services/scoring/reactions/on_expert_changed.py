@@ -1,5 +1,6 @@
-"""Keeps what is attested about experts, by version. Whose claims have changed, the timer that tells skills looks at
-again: it counts the holders of claims.
+"""Keeps who experts are and what is attested about them, by version.
+
+Whose claims have changed, the timer that tells skills looks at again: it counts the holders of claims.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from services.scoring.context import Context
 # nothing says that an expert is to be looked at.
 _APPLY = """
 WITH applied AS (
-    INSERT INTO expert AS known (expert_id, version, claims)
-    SELECT DISTINCT ON (new.expert_id) new.expert_id, new.version, string_to_array(new.claims, ' ')
-    FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS new (expert_id, version, claims)
+    INSERT INTO expert AS known (expert_id, version, person_id, claims)
+    SELECT DISTINCT ON (new.expert_id) new.expert_id, new.version, new.person_id, string_to_array(new.claims, ' ')
+    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[]) AS new (expert_id, version, person_id, claims)
     ORDER BY new.expert_id, new.version DESC
-    ON CONFLICT (expert_id) DO UPDATE SET version = excluded.version, claims = excluded.claims
+    ON CONFLICT (expert_id)
+    DO UPDATE SET version = excluded.version, person_id = excluded.person_id, claims = excluded.claims
     WHERE excluded.version > known.version
     RETURNING expert_id, old.claims IS DISTINCT FROM new.claims AS changed)
 INSERT INTO skill_gain (expert_id, task_type, domain, correct, expected, total)
@@ -36,5 +38,6 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.ExpertChanged
         _APPLY,
         [UUID(expert.expert_id) for expert in experts],
         [expert.version for expert in experts],
+        [UUID(expert.person_id) for expert in experts],
         [" ".join(sorted({f"{claim.kind}={claim.value}" for claim in expert.claims})) for expert in experts],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,11 +15,14 @@ SELECT * FROM rater_flag WHERE state = 1 AND (flagged_at, flag_id) > ($1::timest
 ORDER BY flagged_at, flag_id LIMIT $3
 """
 
-_LOCK = "SELECT state FROM rater_flag WHERE flag_id = $1 FOR UPDATE"
+_LOCK = "SELECT state, expert_id, others FROM rater_flag WHERE flag_id = $1 FOR UPDATE"
 
 _DECIDE = """
 UPDATE rater_flag SET state = $2, reason = $3, decided_by = $4, decided_at = now() WHERE flag_id = $1 RETURNING *
 """
+
+# A ring stands or falls together: whoever is in it has a flag of their own in common with the others'.
+_IS_ABOUT = "SELECT EXISTS (SELECT FROM expert WHERE person_id = $1 AND expert_id = ANY($2::uuid[]))"
 
 _OPEN, _CLEARED = 1, 2
 
@@ -35,23 +39,42 @@ class FlagDecided(FailedPrecondition):
     reason = "FLAG_DECIDED"
 
 
+class OwnFlag(FailedPrecondition):
+    """The flag is about an account of yours, or about somebody who is said to copy from it: another person decides."""
+
+    reason = "OWN_FLAG"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a reviewer decides: the new state, and why."""
+
+    flag_id: UUID
+    state: int
+    reason: str
+    reviewer: UUID
+    reviewer_person: UUID
+
+
 async def list_flags(tx: Transaction, after: tuple[datetime, UUID], limit: int) -> list[Row]:
     """Up to `limit` open flags after a time and an id."""
     return await tx.fetch(_PAGE, *after, limit)
 
 
-async def decide_flag(tx: Transaction, flag_id: UUID, state: int, reason: str, decided_by: UUID) -> Row:
+async def decide_flag(tx: Transaction, ruling: Ruling) -> Row:
     """Decides about an open flag, tells it, and has the rater's projects fitted anew if it is cleared.
 
-    Raises `FlagNotFound` or `FlagDecided`.
+    Raises `FlagNotFound`, `FlagDecided` or `OwnFlag`.
     """
-    known = await tx.fetchrow(_LOCK, flag_id)
+    known = await tx.fetchrow(_LOCK, ruling.flag_id)
     if known is None:
         raise FlagNotFound
     if known["state"] != _OPEN:
         raise FlagDecided
-    [row] = await tx.fetch(_DECIDE, flag_id, state, reason, decided_by)
-    if state == _CLEARED:
+    if await tx.fetchval(_IS_ABOUT, ruling.reviewer_person, [known["expert_id"], *known["others"]]):
+        raise OwnFlag
+    [row] = await tx.fetch(_DECIDE, ruling.flag_id, ruling.state, ruling.reason, ruling.reviewer)
+    if ruling.state == _CLEARED:
         await mute(tx, [row["expert_id"]])
     tx.emit(told(row))
     return row
