@@ -95,9 +95,12 @@ def skill_wanted(finding: Finding, remaining: int, redundancy: Redundancy) -> fl
 
 def _skills(findings: Sequence[Finding], standing: int, redundancy: Redundancy) -> Iterator[float]:
     """What is wanted for each question that asks for more answers."""
+    if (remaining := redundancy.greatest - standing) <= 0:
+        return
     for finding in findings:
-        if reason_of(finding, standing, redundancy) is Reason.NONE:
-            yield skill_wanted(finding, redundancy.greatest - standing, redundancy)
+        skill = skill_wanted(finding, remaining, redundancy)
+        if skill and reason_of(finding, standing, redundancy) is Reason.NONE:
+            yield skill
 
 
 def _most_cannot_assess(finding: Finding) -> bool:

@@ -30,7 +30,7 @@ from services.scoring.domain.scoring import Counts, Scoring
 from services.scoring.domain.scoring import score as score_task
 from services.scoring.usecases.assume_raters import Rating, assume, flagged
 from services.scoring.usecases.pools import Gained, Loaded, PoolKey, Stepped, load_pools, write_pools
-from services.scoring.usecases.tasks import WEIGHT, NewState, Task, found_bytes, write_tasks
+from services.scoring.usecases.tasks import WEIGHT, Form, NewState, Numbers, Task, found_bytes, write_tasks
 from services.scoring.usecases.tell import tell_judgements, to_open_questions
 
 _UNKNOWN = Pace()
@@ -45,6 +45,8 @@ class Asked:
     """
 
     tasks: Sequence[Task]
+    forms: Sequence[Form]
+    """Of the tasks."""
     sheet: Sheet
     stand: Flags
     """Which answers do."""
@@ -68,6 +70,7 @@ class Following(NamedTuple):
     task: Task
     scoring: Scoring
     result: Result
+    numbers: Numbers
     state: NewState
 
 
@@ -119,7 +122,7 @@ def ask(tasks: Sequence[Task], sheet: Sheet) -> Asked:
     ]
     held = [task.held[own] for task, form in zip(tasks, forms, strict=True) for own in form.held]
     nothing = [Finding(None, (), 0)] * len(items)
-    return Asked(tasks, sheet, stand, items, nothing, held, np.full(len(sheet.answer), np.nan))
+    return Asked(tasks, forms, sheet, stand, items, nothing, held, np.full(len(sheet.answer), np.nan))
 
 
 async def look(tx: Transaction, asked: Asked) -> None:
@@ -142,14 +145,14 @@ def outcomes(asked: Asked, paces: Mapping[UUID, Pace]) -> list[Scoring]:
             answers,
             asked.findings[questions],
             counted,
-            task.form.names,
+            form.names,
             task.redundancy,
             paces.get(task.project_id, _UNKNOWN),
             closed=task.closed,
-            subjective=task.form.aggregator.subjective,
+            subjective=form.aggregator.subjective,
         )
-        for task, answers, counted, questions in zip(
-            asked.tasks, sheet.answered(), counts, asked.questions(), strict=True
+        for task, form, answers, counted, questions in zip(
+            asked.tasks, asked.forms, sheet.answered(), counts, asked.questions(), strict=True
         )
     ]
 
@@ -165,33 +168,36 @@ def follow(asked: Asked, scorings: Mapping[int, Scoring], traces: Mapping[UUID, 
     updated_at, questions = latest.tolist(), list(asked.questions())
     following = []
     for place, scoring in scorings.items():
-        task = asked.tasks[place]
-        result = task.form.aggregator.result(task.form.questions, scoring.findings)
-        state = NewState(
-            task_id=task.task_id,
+        task, form = asked.tasks[place], asked.forms[place]
+        result = form.aggregator.result(form.questions, scoring.findings)
+        numbers = Numbers(
             version=task.version + 1,
             verdict=scoring.outcome.verdict,
             reason=scoring.outcome.reason,
             seen=scoring.seen,
             wanted=scoring.outcome.wanted,
-            result=result.SerializeToString(deterministic=True),
+            updated_at=updated_at[place],
+        )
+        state = NewState(
+            task_id=task.task_id,
             confidence=scoring.confidence,
+            result=result.SerializeToString(deterministic=True),
             held=b"".join(asked.held[questions[place]]),
             weights=weights[place],
             found=found_bytes([finding.label for finding in scoring.findings]),
-            updated_at=updated_at[place],
             trace=traces.get(task.task_id) or task.trace,
             answers=kept[place].answers,
             stated=kept[place].stated,
         )
-        following.append(Following(task, scoring, result, state))
+        following.append(Following(task, scoring, result, numbers, state))
     return following
 
 
 async def write(tx: Transaction, following: Sequence[Following]) -> None:
     """Writes the next versions of tasks, and emits TaskScored for each."""
-    async with beside(write_tasks(tx, [one.task for one in following], [one.state for one in following])):
-        for task, scoring, result, state in following:
+    numbers, states = [one.numbers for one in following], [one.state for one in following]
+    async with beside(write_tasks(tx, (one.task for one in following), numbers, states)):
+        for task, scoring, result, _, state in following:
             tx.emit(_event(task, scoring, result), traceparent=state.trace or None)
 
 
@@ -200,8 +206,8 @@ def _by_pool(asked: Asked) -> list[_Pooled]:
     numbers: dict[PoolKey, int] = {}
     of_items: list[int] = []
     first: list[Task] = []
-    for task in asked.tasks:
-        for labels in task.form.pools:
+    for task, form in zip(asked.tasks, asked.forms, strict=True):
+        for labels in form.pools:
             number = numbers.setdefault(PoolKey(task.project_id, labels), len(numbers))
             of_items.append(number)
             if number == len(first):
@@ -278,19 +284,15 @@ def _gained(tasks: Sequence[Task], votes: Ints, paces: Mapping[UUID, Pace]) -> l
 
 
 def _event(task: Task, scoring: Scoring, result: Result) -> events_pb2.TaskScored:
-    event = events_pb2.TaskScored(
-        task_id=str(task.task_id),
-        version=task.version + 1,
-        answers_seen=scoring.seen,
-        answers_wanted=scoring.outcome.wanted,
-        verdict=events_pb2.Verdict.ValueType(scoring.outcome.verdict),
-        stop_reason=events_pb2.StopReason.ValueType(scoring.outcome.reason),
-        result=result if scoring.final else None,
-        confidence=scoring.confidence,
-        kind=ANSWER_KIND_WORK,
-        route=Route.ValueType(scoring.routing.route),
-        skill_wanted=scoring.routing.skill,
-        open_questions=to_open_questions(task.form, scoring) if scoring.routing.questions else None,
-    )
-    tell_judgements(event, scoring.judgements)
+    event = events_pb2.TaskScored(task_id=str(task.task_id), kind=ANSWER_KIND_WORK, confidence=scoring.confidence)
+    event.version = task.version + 1
+    event.answers_seen, event.answers_wanted = scoring.seen, scoring.outcome.wanted
+    event.verdict = events_pb2.Verdict.ValueType(scoring.outcome.verdict)
+    event.route, event.skill_wanted = Route.ValueType(scoring.routing.route), scoring.routing.skill
+    if scoring.final:
+        event.stop_reason = events_pb2.StopReason.ValueType(scoring.outcome.reason)
+        event.result.CopyFrom(result)
+        tell_judgements(event, scoring.judgements)
+    if scoring.routing.questions:
+        event.open_questions.CopyFrom(to_open_questions(task.form, scoring))
     return event
