@@ -60,6 +60,10 @@ def of(asked: Finding, rule: Redundancy, answers: int | None = None, *, closed: 
         (finding(0.75, worth=0.9 * PRICE), Redundancy(2, 5, 0.9), UNRESOLVED, Reason.NOT_WORTH_IT),
         (finding(0.85, worth=1.1 * PRICE), Redundancy(2, 5, 0.9), MORE, Reason.NONE),
         (finding(0.85, 1, worth=0.0), Redundancy(2, 5, 0.9), MORE, Reason.NONE),
+        (finding(0.75, 1, abstained=2), Redundancy(3, 5, 0.9), MORE, Reason.NONE),  # two more make three
+        (finding(0.75, 1, abstained=3), Redundancy(3, 5, 0.9), UNRESOLVED, Reason.NO_QUORUM),  # one more makes two
+        (finding(0.85, 1, abstained=3), Redundancy(3, 5, 0.9), RESOLVED, Reason.NO_QUORUM),  # sure enough by itself
+        (Finding(None, (), 3), Redundancy(3, 5, 0.9), UNRESOLVED, Reason.NO_QUORUM),
         (finding(0.85, 5), Redundancy(2, 5, 0.9), RESOLVED, Reason.ALL_IN),
         (finding(0.75, 5), Redundancy(2, 5, 0.9), UNRESOLVED, Reason.ALL_IN),
         (finding(0.75, 5), Redundancy(2, 5, 0.7), RESOLVED, Reason.ALL_IN),  # the vendor asks for no more
@@ -149,12 +153,14 @@ def test_a_task_is_resolved_when_each_of_its_questions_is_and_stops_for_what_was
     assert outcome([finding(0.95, 4), finding(0.5, 4)], 4, 4, rule, closed=False) == (UNRESOLVED, Reason.ALL_IN, 4)
 
 
-def test_a_vote_that_could_not_assess_is_wanted_again_until_the_greatest_number() -> None:
+def test_a_vote_that_could_not_assess_is_wanted_again_as_long_as_a_quorum_can_come() -> None:
     rule = Redundancy(2, 4, 0.9)
     short = finding(0.95, 1, unanimous=True, abstained=1)
     assert outcome([finding(0.95), short], 2, 2, rule, closed=False) == (MORE, Reason.NONE, 3)
+    nobody = Finding(None, (), 2)
+    assert outcome([finding(0.95), nobody], 2, 2, rule, closed=False) == (MORE, Reason.NONE, 4)
     nobody = Finding(None, (), 3)
-    assert outcome([finding(0.95, 3), nobody], 3, 3, rule, closed=False) == (MORE, Reason.NONE, 4)
+    assert outcome([finding(0.95, 3), nobody], 3, 3, rule, closed=False) == (UNRESOLVED, Reason.NO_QUORUM, 3)
     late = finding(0.7, 2, unanimous=True, abstained=2)
     assert outcome([finding(0.95, 4), late], 4, 4, rule, closed=False) == (RESOLVED, Reason.ALL_IN, 4)
 

@@ -44,6 +44,7 @@ class Reason(IntEnum):
     SETTLED = 2
     NOT_WORTH_IT = 3
     ALL_IN = 4
+    NO_QUORUM = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,9 @@ def reason_of(finding: Finding, standing: int, redundancy: Redundancy) -> Reason
     remaining = redundancy.greatest - standing
     if remaining <= 0:
         return Reason.ALL_IN
+    # So many could not assess it that the least number of votes does not come together any more.
+    if finding.votes + remaining < redundancy.least:
+        return Reason.NO_QUORUM
     # At 1 all are asked: certainty does not come before the last answer, whatever a float rounds to.
     if finding.consensus is None or finding.votes < redundancy.least or redundancy.stop_confidence >= 1:
         return Reason.NONE
