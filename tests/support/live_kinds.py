@@ -22,6 +22,7 @@ from services.scoring.aggregation.text import Text
 from tests.support.crowds import answers
 
 TASKS, WORKERS, CLASSES, LABELS = 80, 12, 3, 3
+NO_GOLD = np.full((TASKS, LABELS), -1, dtype=np.int32)
 _OF_PAIRS = np.arange(TASKS)
 PAIRS = Pairs(_OF_PAIRS % 7, (_OF_PAIRS % 7 + 1 + _OF_PAIRS % 5) % 7, 2 * _OF_PAIRS, 2 * _OF_PAIRS + 1)
 
@@ -131,7 +132,7 @@ def _batch_of_preferences(rows: Rows) -> Floats:
 
 def _batch_of_multilabels(rows: Rows) -> Floats:
     used = rows.standing()
-    return multilabel.consensus(used.task, used.worker, used.what, tasks=TASKS, workers=WORKERS, labels=LABELS)
+    return multilabel.consensus(used.task, used.worker, used.what, workers=WORKERS, gold=NO_GOLD)
 
 
 def _batch_of_texts(rows: Rows) -> Floats:
@@ -175,7 +176,7 @@ PREFERENCE = Kind(
 )
 MULTILABEL = Kind(
     _sets,
-    lambda: LiveMultilabels(TASKS, WORKERS, LABELS),
+    lambda: LiveMultilabels(WORKERS, NO_GOLD),
     lambda state: state.consensus(),
     _batch_of_multilabels,
 )

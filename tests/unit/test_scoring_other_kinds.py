@@ -86,7 +86,7 @@ def test_the_median_level_is_the_least_far() -> None:
 def test_each_label_of_a_set_is_found_by_itself() -> None:
     task, worker = np.repeat(np.arange(30), 3), np.tile(np.arange(3), 30)
     named = [frozenset({int(t) % 2, 2}) for t in task]
-    found = labels_of(task, worker, named, tasks=30, workers=3, labels=3) > 0.5
+    found = labels_of(task, worker, named, workers=3, gold=np.full((30, 3), -1, dtype=np.int32)) > 0.5
     assert found[:, 2].all()
     np.testing.assert_array_equal(found[:, 0], np.arange(30) % 2 == 0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.scoring.aggregation import mixture
 from services.scoring.aggregation.configuration import DEFAULT, Configuration
@@ -20,15 +21,17 @@ def consensus(
     worker: Ints,
     named: Sequence[frozenset[int]],
     *,
-    tasks: int,
     workers: int,
-    labels: int,
+    gold: NDArray[np.int32],
     config: Configuration = DEFAULT,
 ) -> Floats:
-    """The probability of each label for each task, shape (tasks, labels), from answers that name sets of labels."""
-    found = np.zeros((tasks, labels))
-    for label in range(labels):
+    """The probability of each label for each task, shape (tasks, labels), from answers that name sets of labels.
+
+    `gold` has this shape: 1 for a label known to be there, 0 not to be, -1 where that is not known.
+    """
+    found = np.zeros(gold.shape)
+    for label in range(gold.shape[1]):
         chosen = np.array([label in some for some in named], dtype=np.int64)
-        votes = crowd(task, worker, chosen, tasks=tasks, workers=workers, classes=2)
-        found[:, label] = mixture.consensus(votes, None, config)[:, 1]
+        votes = crowd(task, worker, chosen, tasks=len(gold), workers=workers, classes=2)
+        found[:, label] = mixture.consensus(votes, np.ascontiguousarray(gold[:, label]), config)[:, 1]
     return found

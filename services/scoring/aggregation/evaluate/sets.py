@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.scoring.aggregation import multilabel, spans
 from services.scoring.aggregation.crowd import Floats
-from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial
+from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, drawn
 from services.scoring.aggregation.live.multilabels import Labels, LiveMultilabels
 from services.scoring.aggregation.live.spans import LiveSpans, Marks
 from services.scoring.aggregation.spans import Marked
@@ -17,30 +18,44 @@ from services.scoring.aggregation.spans import Marked
 
 def evaluate_multilabel(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line; accuracy is the share of labels of tasks that are rightly there or not there."""
-    used = answers.used(trial.limit, trial.seed)
+    used, (known, asked) = answers.used(trial.limit, trial.seed), drawn(truth, trial.gold, trial.seed)
     names = sorted({name for label in used.labels for name in parts(label)})
     numbers = {name: number for number, name in enumerate(names)}
     sets = [frozenset(numbers[name] for name in parts(label)) for label in used.labels]
+    gold = np.full((len(used.tasks), len(names)), -1, dtype=np.int32)
+    for place, name in enumerate(used.tasks):
+        if name in known:
+            gold[place] = _wanted([known[name]], names)
     begun = perf_counter()
-    found = _labels_by_steps(used, sets, len(names)) if trial.live else _labels(used.standing(), sets, len(names))
-    figures = _counted(answers, used, perf_counter() - begun)
-    asked = [place for place, name in enumerate(used.tasks) if name in truth]
+    found = _labels_by_steps(used, sets, gold) if trial.live else _labels(used.standing(), sets, gold)
+    figures = _counted(answers, used, asked, perf_counter() - begun)
     if not asked:
         return figures
-    wanted = np.array([[name in parts(truth[used.tasks[place]]) for name in names] for place in asked])
-    share = _shares(used.standing(), sets, len(names))
-    right = {name: float(np.mean((some[asked] > 0.5) == wanted)) for name, some in (("a", found), ("m", share))}
-    return figures | {"accuracy": right["a"], "majority_accuracy": right["m"]}
+    wanted = _wanted(asked.values(), names)
+    of_asked = [_asked(used, asked, some) for some in (found, _shares(used.standing(), sets, len(names)))]
+    right, of_majority = (float(np.mean((some > 0.5) == wanted)) for some in of_asked)
+    return figures | {"accuracy": right, "majority_accuracy": of_majority}
 
 
-def _labels(used: Answers, sets: list[Labels], labels: int) -> Floats:
+def _wanted(labels: Iterable[str], names: Sequence[str]) -> NDArray[np.bool_]:
+    """Which of these each label lists."""
+    return np.array([[name in set(parts(label)) for name in names] for label in labels])
+
+
+def _asked(used: Answers, asked: Iterable[str], found: Floats) -> Floats:
+    """What is found of the tasks that are asked for; of one without answers, nothing."""
+    places = {name: place for place, name in enumerate(used.tasks)}
+    whole = np.vstack((found, np.zeros(found.shape[1])))
+    return whole[[places.get(name, -1) for name in asked]]
+
+
+def _labels(used: Answers, sets: list[Labels], gold: NDArray[np.int32]) -> Floats:
     named = [sets[label] for label in used.label]
-    tasks, workers = len(used.tasks), len(used.workers)
-    return multilabel.consensus(used.task, used.worker, named, tasks=tasks, workers=workers, labels=labels)
+    return multilabel.consensus(used.task, used.worker, named, workers=len(used.workers), gold=gold)
 
 
-def _labels_by_steps(used: Answers, sets: list[Labels], labels: int) -> Floats:
-    state = LiveMultilabels(len(used.tasks), len(used.workers), labels)
+def _labels_by_steps(used: Answers, sets: list[Labels], gold: NDArray[np.int32]) -> Floats:
+    state = LiveMultilabels(len(used.workers), gold)
     for task, worker, label in used.steps():
         state.take(task, worker, [sets[n] for n in label])
     return state.consensus()
@@ -56,15 +71,16 @@ def _shares(used: Answers, sets: list[Labels], labels: int) -> Floats:
 
 def evaluate_spans(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line; accuracy is the mean overlap (intersection over union) with the true spans."""
-    used = answers.used(trial.limit, trial.seed)
+    used, (_, asked) = answers.used(trial.limit, trial.seed), drawn(truth, trial.gold, trial.seed)
     read = [tuple(_span(part) for part in parts(label)) for label in used.labels]
     begun = perf_counter()
     found = _spans_by_steps(used, read) if trial.live else _spans(used.standing(), read)
-    figures = _counted(answers, used, perf_counter() - begun)
+    figures = _counted(answers, used, asked, perf_counter() - begun)
+    places = {name: place for place, name in enumerate(used.tasks)}
+    told = [found.get(places.get(name, -1), []) for name in asked]
     overlaps = [
-        _overlap({place for marked in found.get(task, []) for place in range(*marked.span)}, _positions(truth[name]))
-        for task, name in enumerate(used.tasks)
-        if name in truth
+        _overlap({place for marked in some for place in range(*marked.span)}, _positions(label))
+        for some, label in zip(told, asked.values(), strict=True)
     ]
     return figures | ({"accuracy": float(np.mean(overlaps))} if overlaps else {})
 
@@ -99,7 +115,7 @@ def _overlap(found: set[int], wanted: set[int]) -> float:
     return len(found & wanted) / len(found | wanted) if found | wanted else 1.0
 
 
-def _counted(answers: Answers, used: Answers, seconds: float) -> Figures:
+def _counted(answers: Answers, used: Answers, asked: Sized, seconds: float) -> Figures:
     kept, standing = answers.standing(), used.standing()
-    figures = {"tasks": len(used.tasks), "answers": len(kept.task), "answers_used": len(standing.task)}
+    figures = {"tasks": len(asked) or len(used.tasks), "answers": len(kept.task), "answers_used": len(standing.task)}
     return figures | {"seconds": seconds}

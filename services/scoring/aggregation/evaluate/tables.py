@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,14 @@ class Answers:
         sizes = np.bincount(self.task, minlength=len(self.tasks))
         place = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return self.only(np.sort(order[place < most]))
+
+
+def drawn(truth: Mapping[str, str], size: int, seed: int) -> tuple[dict[str, str], dict[str, str]]:
+    """The truths that are drawn as gold, and those that are left to be measured: one at least, if there is one."""
+    size = min(size, max(len(truth) - 1, 0))
+    chosen = set(np.random.default_rng(seed).permutation(len(truth))[:size].tolist())
+    gold = {name: label for place, (name, label) in enumerate(truth.items()) if place in chosen}
+    return gold, {name: label for name, label in truth.items() if name not in gold}
 
 
 def read_answers(path: Path) -> Answers:

@@ -9,21 +9,22 @@ import numpy as np
 
 from services.scoring.aggregation import text
 from services.scoring.aggregation.alignment import Words, edits
-from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial
+from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, drawn
 from services.scoring.aggregation.live.texts import LiveTexts
 
 
 def evaluate(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line. A task without an answer counts as an empty text."""
     used, known = answers.used(trial.limit, trial.seed), dict[str, int]()
+    _, asked = drawn(truth, trial.gold, trial.seed)
     labels = [_numbered(label, known) for label in used.labels]
     text.consensus([text.Text(0, 0, labels[0])], 1)
     begun = perf_counter()
     found = _by_steps(used, labels) if trial.live else _at_once(used.standing(), labels)
     seconds = perf_counter() - begun
     kept, standing = answers.standing(), used.standing()
-    counted = {"tasks": len(truth), "answers": len(kept.task), "answers_used": len(standing.task), "seconds": seconds}
-    return counted | _judged(found, used, {task: _numbered(label, known) for task, label in truth.items()})
+    counted = {"tasks": len(asked), "answers": len(kept.task), "answers_used": len(standing.task), "seconds": seconds}
+    return counted | _judged(found, used, {task: _numbered(label, known) for task, label in asked.items()})
 
 
 def _at_once(used: Answers, labels: list[Words]) -> Mapping[int, Words]:

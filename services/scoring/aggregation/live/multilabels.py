@@ -19,10 +19,12 @@ Labels = frozenset[int]
 
 
 class LiveMultilabels:
-    """The pools for so many tasks, raters and labels, and the answers."""
+    """The pools for so many raters, and the answers. `gold` is as in the batch; it has the tasks and labels."""
 
-    def __init__(self, tasks: int, workers: int, labels: int) -> None:
+    def __init__(self, workers: int, gold: NDArray[np.int32]) -> None:
         """Before the first answer."""
+        tasks, labels = gold.shape
+        self.gold = gold
         self.pools = [Pool.empty(tasks, workers, 2) for _ in range(labels)]
         self._sizes = (tasks, workers)
         self._standing: Standing[Labels] = Standing(tasks)
@@ -47,14 +49,14 @@ class LiveMultilabels:
         """The probability of each label for each task, shape (tasks, labels)."""
         found, items = np.zeros((self._sizes[0], len(self.pools))), np.arange(self._sizes[0])
         for label, (pool, votes) in enumerate(zip(self.pools, self._crowds(), strict=True)):
-            found[:, label] = mixture.calibrated(pool.members(items, tally(votes)), None, DEFAULT)[:, 1]
+            found[:, label] = mixture.calibrated(pool.members(items, tally(votes)), self.gold[:, label], DEFAULT)[:, 1]
         return found
 
     def packed(self) -> bytes:
         """The state as bytes."""
         task, worker, named = self._standing.rows()
-        arrays = {"task": task, "worker": worker, "named": _named(named, len(self.pools))}
-        arrays["sizes"] = np.array([*self._sizes, len(self.pools), self._standing.fitted])
+        arrays = {"task": task, "worker": worker, "named": _named(named, len(self.pools)), "gold": self.gold}
+        arrays["sizes"] = np.array([self._sizes[1], self._standing.fitted])
         for label, pool in enumerate(self.pools):
             arrays |= kept(pool, f"{label}/")
         return pack(arrays)
@@ -63,11 +65,11 @@ class LiveMultilabels:
     def of(cls, state: bytes) -> LiveMultilabels:
         """The state that was packed."""
         arrays = unpack(state)
-        tasks, workers, labels, fitted = arrays["sizes"].tolist()
-        made = cls(tasks, workers, labels)
-        made.pools = [pool_of(arrays, 2, f"{label}/") for label in range(labels)]
+        workers, fitted = arrays["sizes"].tolist()
+        made = cls(workers, arrays["gold"])
+        made.pools = [pool_of(arrays, 2, f"{label}/") for label in range(len(made.pools))]
         named = [frozenset(np.flatnonzero(row).tolist()) for row in arrays["named"]]
-        made._standing = Standing.of(tasks, arrays["task"], arrays["worker"], named, fitted)
+        made._standing = Standing.of(len(made.gold), arrays["task"], arrays["worker"], named, fitted)
         return made
 
     def _crowds(self) -> list[Crowd]:
