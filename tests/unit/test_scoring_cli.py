@@ -128,3 +128,29 @@ def test_preferences_are_measured_on_votes_held_out(tmp_path: Path, mode: str) -
     done = CliRunner().invoke(app, ["evaluate", "--kind", "preference", "--answers", str(answers), "--mode", mode])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout.splitlines()[-1])["log_loss"] < 0.65
+
+
+def test_asking_while_an_answer_is_worth_its_price_saves_some(tmp_path: Path) -> None:
+    files = Files(tmp_path, "choice")
+    given = ["--answers", str(files.answers), "--truth", str(files.truth)]
+    dear, cheap = (
+        json.loads(CliRunner().invoke(app, ["simulate-overlap", *given, "--price", price]).stdout.splitlines()[-1])
+        for price in ("0.05", "0.000001")
+    )
+    assert {"saving", "accuracy", "accuracy_full"} <= dear.keys()
+    assert dear["saving"] > cheap["saving"] >= 0
+
+
+def test_made_up_bad_raters_are_told_from_real_ones(tmp_path: Path) -> None:
+    answers = tmp_path / "many.csv"
+    chance = random.Random(4)
+    rows = [("task", "worker", "label")]
+    for n in range(300):
+        for worker in chance.sample(range(20), 5):
+            rows.append((f"t{n}", f"w{worker}", "ab"[n % 2] if chance.random() < 0.85 else "ba"[n % 2]))
+    Files.write(answers, rows)
+    done = CliRunner().invoke(app, ["spam", "--answers", str(answers), "--habit", "random"])
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert {"auc", "precision", "recall", "flagged_honest"} <= found.keys()
+    assert found["auc"] > 0.9
+    assert found["flagged_honest"] == 0
