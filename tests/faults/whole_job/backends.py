@@ -55,6 +55,13 @@ class MortalBackends:
         """Starts it again."""
         self.kafka = await start_kafka(self.supervisor, self.data / "kafka", port=self.kafka.port)
 
+    async def revive(self) -> None:
+        """Starts what has been killed and not started again."""
+        if self.postgres.process.returncode is not None:
+            await self.start_postgres()
+        if self.kafka.process.returncode is not None:
+            await self.start_kafka()
+
 
 @asynccontextmanager
 async def mortal_backends(data: Path) -> AsyncIterator[MortalBackends]:

@@ -61,16 +61,22 @@ class Havoc:
 
     @asynccontextmanager
     async def disturbing(self, faults: list[Fault]) -> AsyncIterator[None]:
-        """Brings one fault after the other while the body runs; at its end all are mended."""
+        """Brings one fault after the other while the body runs; at its end all are mended.
+
+        If it fails, servers are there again all the same: what went wrong is looked up in them, and other runs follow.
+        """
         over, mended = asyncio.Event(), asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(self._watch(mended))
-            wreak = group.create_task(self._wreak(faults, over))
-            yield
-            over.set()
-            await wreak
-            mended.set()
-            await watch
+        try:
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(self._watch(mended))
+                wreak = group.create_task(self._wreak(faults, over))
+                yield
+                over.set()
+                await wreak
+                mended.set()
+                await watch
+        finally:
+            await self.backends.revive()
 
     async def _wreak(self, faults: list[Fault], over: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as mending:

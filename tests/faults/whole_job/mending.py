@@ -102,6 +102,9 @@ async def _once_there(platform: Platform, service: str, work: Callable[[Connecti
                 return (await work(database),)
         except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
             return None
+        except asyncpg.InternalClientError:
+            # The server's farewell has come and the end of the connection not yet: the driver is between two states.
+            return None
         except asyncpg.PostgresError as error:
             if error.sqlstate not in _GOING:
                 raise

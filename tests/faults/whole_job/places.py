@@ -52,7 +52,7 @@ async def look(platform: Platform, name: str, open_calls: Mapping[str, str], ans
     try:
         async with asyncio.timeout(_SECONDS):
             await _read(platform, name, scene)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         scene.unreadable = True
     scene.open_calls = {id_: method for id_, method in scene.open_calls.items() if id_ not in answered}
     return scene
