@@ -54,7 +54,7 @@ def evaluate(
     """Measure the engine on answers, against the truth where one is given."""
     known = read_truth(truth) if truth else {}
     trial = Trial(gold, limit_answers, mode is Mode.LIVE, seed)
-    _tell(_figures(kind, read_answers(answers), known, trial), alone=as_json)
+    _tell(_figures(kind, _read(answers), known, trial), alone=as_json)
 
 
 @app.command("simulate-overlap")
@@ -66,7 +66,7 @@ def simulate_overlap(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one line of JSON alone")] = False,
 ) -> None:
     """Measure what is saved by asking only while one more answer is worth its price."""
-    _tell(stopping.simulate(read_answers(answers), read_truth(truth), price, seed), alone=as_json)
+    _tell(stopping.simulate(_read(answers), read_truth(truth), price, seed), alone=as_json)
 
 
 @app.command()
@@ -78,7 +78,15 @@ def spam(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one line of JSON alone")] = False,
 ) -> None:
     """Measure how well made-up bad raters are found among the real ones."""
-    _tell(bad_raters.evaluate(read_answers(answers), habit or list(Habit), share, seed), alone=as_json)
+    _tell(bad_raters.evaluate(_read(answers), habit or list(Habit), share, seed), alone=as_json)
+
+
+def _read(file: Path) -> Answers:
+    """The answers of a file. Raises `typer.BadParameter` where there are none."""
+    answers = read_answers(file)
+    if not len(answers.task):
+        raise typer.BadParameter(f"{file} has no answers")
+    return answers
 
 
 def _figures(kind: Kind, answers: Answers, truth: dict[str, str], trial: Trial) -> Figures:

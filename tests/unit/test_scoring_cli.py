@@ -154,3 +154,23 @@ def test_made_up_bad_raters_are_told_from_real_ones(tmp_path: Path) -> None:
     assert {"auc", "precision", "recall", "flagged_honest"} <= found.keys()
     assert found["auc"] > 0.9
     assert found["flagged_honest"] == 0
+
+
+@KINDS
+def test_a_file_without_answers_is_refused_by_name(tmp_path: Path, kind: str) -> None:
+    files = Files(tmp_path, kind)
+    Files.write(files.answers, [("task", "worker", "label")])
+    done = CliRunner().invoke(app, ["evaluate", "--kind", kind, "--answers", str(files.answers)])
+    assert done.exit_code == 2
+    assert "has no" in done.output
+
+
+@MODES
+def test_where_all_say_the_same_there_is_nothing_to_learn(tmp_path: Path, mode: str) -> None:
+    files = Files(tmp_path, "choice")
+    Files.write(
+        files.answers, [("task", "worker", "label"), *((f"t{n}", f"w{k}", "a") for n in range(4) for k in "xyz")]
+    )
+    Files.write(files.truth, [("task", "label"), ("t0", "a"), ("t1", "b"), ("t2", "a"), ("unseen", "c")])
+    found = files.evaluate("--mode", mode)
+    assert (found["accuracy"], found["majority_accuracy"]) == (0.5, 0.5)

@@ -19,6 +19,8 @@ from services.scoring.aggregation.crowd import Crowd, Floats, tally
 
 def members(crowd: Crowd, config: Configuration = DEFAULT) -> list[Floats]:
     """The posterior of each task by each model in the order of `Configuration.weights`, each (tasks, classes)."""
+    if crowd.classes < 2 or crowd.votes == 0:
+        return [vote_shares(tally(crowd))] * len(config.weights)  # there is nothing to be told apart, or nobody to
     known = np.full(crowd.tasks, -1, dtype=np.int32)
     coin = one_coin.fit(crowd, known, config).posterior
     table = crowd.workers * crowd.classes**2

@@ -42,12 +42,13 @@ def scored(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Scored:
     used = answers if trial.limit is None else kept.limited(trial.limit, rng)
     known, names = truths(answers, truth)
     gold, asked = draw_gold(known, trial.gold, rng)
-    votes = crowd(
-        used.task, used.worker, used.label, tasks=len(names), workers=len(answers.workers), classes=len(answers.labels)
-    )
+    classes, workers = max(len(answers.labels), 1), len(answers.workers)
+    votes = crowd(used.task, used.worker, used.label, tasks=len(names), workers=workers, classes=classes)
     warm_up()
     begun = perf_counter()
-    posterior = by_steps(used, gold, votes) if trial.live else mixture.consensus(votes, gold, trial.config)
+    posterior = (
+        by_steps(used, gold, votes) if trial.live and classes > 1 else mixture.consensus(votes, gold, trial.config)
+    )
     seconds = perf_counter() - begun
     counted = {"tasks": len(asked), "answers": len(kept.task), "answers_used": votes.votes, "seconds": seconds}
     return Scored(posterior, votes, known, names, asked, counted)
