@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from chassis.db import Database
 from chassis.rpc.paging import Pager
 from chassis.settings import ChassisSettings, load
-from services.scoring.aggregation.pool import warm_up
+from services.scoring.aggregation.items import warm_up
+from services.scoring.aggregation.pairwise_preference import AGGREGATOR
 from services.scoring.settings import ScoringSettings
 
 
@@ -26,5 +27,5 @@ class Context:
 async def make_context(chassis: ChassisSettings, _: Database) -> AsyncIterator[Context]:
     """Made once at the start of a process, which is ready when the kernels are compiled or loaded."""
     settings = load(ScoringSettings)
-    await asyncio.to_thread(warm_up)
+    await asyncio.to_thread(warm_up, AGGREGATOR)
     yield Context(settings, Pager(chassis.page_token_key_file.read_bytes()))

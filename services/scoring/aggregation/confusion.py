@@ -187,7 +187,8 @@ def _crowd_rows(counts: Floats) -> Floats:
         for label in range(classes):
             rows[k, label] = counts[label, k] + (classes if k == label else 0.0) + 1.0
             whole += rows[k, label]
-        rows[k] /= whole
+        for label in range(classes):
+            rows[k, label] /= whole
     return rows
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from services.scoring.aggregation.calibration import mix
 from services.scoring.aggregation.confusion import crowd_rows
 from services.scoring.aggregation.crowd import Floats, Ints
 from services.scoring.aggregation.pool import Gone, Pool, Votes
-from services.scoring.aggregation.sheet import Flags, Sheet
+from services.scoring.aggregation.pool import warm_up as warm_up_pool
+from services.scoring.aggregation.sheet import Flags, Kept, New, Sheet, pack_answer, pack_stated, unpack
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.votes import Ballot
 
@@ -147,3 +149,12 @@ def _worth(pool: Pool, members: Floats, some: Sequence[Item]) -> Floats:
     sharp = mix(members[1:], np.array(pool.config.weights[1:]))
     remaining = np.array([item.remaining for item in some], dtype=np.int64)
     return overlap.worth(sharp, crowd_rows(pool.matrices[0].crowd), remaining)
+
+
+def warm_up(aggregator: Aggregator) -> None:
+    """Has the kernels of a step compiled, or loaded where they are, so that the first answers need not wait for it."""
+    warm_up_pool()
+    first = New(0, pack_answer(UUID(int=1), UUID(int=2), 0, 0, surplus=False), pack_stated([(0, 0)]))
+    sheet = unpack([Kept(b"", b"")], [1], [first])
+    [part] = parts(sheet, sheet.standing(), np.zeros(1, dtype=np.int64))
+    step(Pool.empty(1, 1, 2), part, [Item(Question(), aggregator, 1)], part.experts)
