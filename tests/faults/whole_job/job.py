@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from google.type.money_pb2 import Money
 from preceptor.identity.v1 import account_pb2, account_pb2_grpc, expert_pb2, expert_pb2_grpc
 from preceptor.payouts.v1 import earning_pb2, earning_pb2_grpc, ledger_pb2, ledger_pb2_grpc
 from preceptor.tasking.v1 import batch_pb2, batch_pb2_grpc, project_pb2, project_pb2_grpc
@@ -287,14 +288,18 @@ async def _unpaid(person: Person) -> bool:
     earnings = earning_pb2_grpc.EarningServiceStub(person.session.channel("payouts"))
     request = earning_pb2.GetBalanceRequest(expert=person.name, currency=staff.CURRENCY)
     balance = await earnings.GetBalance(request, metadata=await person.session.auth())
-    on_the_way = bool(balance.held.units or balance.in_transit.units)
-    person.looks_without_movement = (
-        0 if on_the_way or not balance.available.units else person.looks_without_movement + 1
-    )
+    held, in_transit, available = map(_is_something, (balance.held, balance.in_transit, balance.available))
+    on_the_way = held or in_transit
+    person.looks_without_movement = 0 if on_the_way or not available else person.looks_without_movement + 1
     if person.looks_without_movement == _PATIENCE:
         await people.set_instrument(person)
         person.looks_without_movement = 0
-    return on_the_way or bool(balance.available.units)
+    return on_the_way or available
+
+
+def _is_something(money: Money) -> bool:
+    """Cents too: a paid time of some seconds is less than a unit."""
+    return bool(money.units or money.nanos)
 
 
 async def _poison_a_real_key(job: Job) -> None:
