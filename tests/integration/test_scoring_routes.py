@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
-from preceptor.scoring.v1.events_pb2 import VERDICT_RESOLVED, VERDICT_UNRESOLVED, TaskScored
+from preceptor.scoring.v1.events_pb2 import (
+    STOP_REASON_NO_QUORUM,
+    VERDICT_RESOLVED,
+    VERDICT_UNRESOLVED,
+    TaskScored,
+)
 from preceptor.work.v1.fact_check_pb2 import (
     FACT_VERDICT_CONTRADICTED,
     FACT_VERDICT_SUPPORTED,
@@ -85,12 +90,9 @@ async def test_a_matter_of_taste_is_not_put_to_the_vendor(database: Database) ->
 
 
 async def test_what_most_cannot_assess_goes_to_a_senior_and_then_to_the_vendor(database: Database) -> None:
-    unclear, clear = grades(accuracy="?", tone=1, padding=0), grades(accuracy=3, tone=1, padding=0)
-    told = await scored(database, Task(payload=rubric(), greatest=3), [unclear, unclear, clear])
+    unclear = grades(accuracy="?", tone=1, padding=0)
+    told = await scored(database, Task(payload=rubric(), greatest=4), [unclear] * 3)
     assert [each.route for each in told] == [ROUTE_ANYONE, ROUTE_SENIOR, ROUTE_VENDOR]
+    assert told[-1].stop_reason == STOP_REASON_NO_QUORUM
     [asked] = told[-1].open_questions.questions
-    assert (asked.id, [(each.label, each.experts) for each in asked.said], asked.cannot_assess) == (
-        "accuracy",
-        [("3", 1)],
-        2,
-    )
+    assert (asked.id, list(asked.said), asked.cannot_assess) == ("accuracy", [], 3)
