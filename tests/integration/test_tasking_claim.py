@@ -205,12 +205,12 @@ async def test_two_windows_of_one_expert_get_the_same_lease(world: World) -> Non
 )
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 async def test_a_claim_among_twenty_thousand_tasks_reads_the_index_of_claimable_ones(
-    world: World, mode: str, statement: str, indexes: set[str]
+    world: World, databases: Databases, mode: str, statement: str, indexes: set[str]
 ) -> None:
     await world.opened()
     await world.rows(FILL, 20_000)
+    await databases.analyze(world.database)
     async with world.database.transaction(Scope.service()) as tx:
-        await tx.execute("ANALYZE task")
         await tx.execute("SET LOCAL plan_cache_mode = " + mode)
         await tx.execute("PREPARE claim AS " + statement)
         plan = await tx.fetchval(EXPLAIN)

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from chassis.db import Database, Scope
 from chassis.migrate import database_url, migrate, migrations
 from deploy.local.secrets import Secrets
 
@@ -52,6 +53,16 @@ class Databases:
         parts = urlsplit(self.admin_url)
         host = f"{service}_app:{PASSWORD}@{parts.hostname}:{parts.port}"
         return database_url(urlunsplit(parts._replace(netloc=host)), database)
+
+    async def analyze(self, database: Database) -> None:
+        """Has the server look at all tables of a database, which only their owner may ask for."""
+        async with database.transaction(Scope.service()) as tx:
+            name = await tx.fetchval("SELECT current_database()")
+        connection = await asyncpg.connect(self.admin_url, database=name)
+        try:
+            await connection.execute("ANALYZE")
+        finally:
+            await connection.close()
 
     async def drop_templates(self) -> None:
         """Drops what `fresh` copied from."""
