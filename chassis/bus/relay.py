@@ -76,12 +76,13 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publishes until `stop` is set; the round that is running then is finished."""
-        idle, trouble = _BUSY_SECONDS[0], Backoff(0.1, 5.0)
+        idle, trouble, moved = _BUSY_SECONDS[0], Backoff(0.1, 5.0), 0
         while not stop.is_set():
             woken, start = self._woken.is_set(), time.monotonic()
             self._woken.clear()
             try:
-                moved = await self.round() if woken or await self._database.ask(_WAITS) else 0
+                # While rows come, a round finds out by itself whether there are more.
+                moved = await self.round() if woken or moved or await self._database.ask(_WAITS) else 0
             except Exception as error:
                 _log.warning("relay held", error=_name(error), attempts=trouble.attempts + 1)
                 await pause(trouble.next(), stop)
