@@ -66,6 +66,19 @@ def test_nobody_but_a_model_has_the_id_of_one() -> None:
     assert len({rater_of(project, MODEL), rater_of(project, "m-2"), rater_of(new_id(), MODEL)}) == 3
 
 
+async def test_the_order_of_answers_is_not_seen_in_what_is_kept(database: Database) -> None:
+    """Regression: a prediction was kept with the time of whichever answer brought it first."""
+    task, kept = Task(), []
+    answers = [told(task, preference, -2) for preference in (-1, 1)]
+    for seconds, answer in enumerate(answers, 1):
+        answer.submit_time.FromSeconds(seconds)
+    for order in (answers, reversed(answers)):
+        for answer in order:
+            await react(database, [answer])
+        kept += await rows(database, "DELETE FROM task_state RETURNING answers, stated")
+    assert kept[0] == kept[1]
+
+
 async def test_a_model_that_agrees_makes_surer_and_one_that_does_not_less_sure(database: Database) -> None:
     alone, agreed, disputed = Task(), Task(), Task()
     await react(database, [alone.answer(-1), told(agreed, -1, -2), told(disputed, -1, 2)])

@@ -81,22 +81,21 @@ def _with_new(tasks: Sequence[Task], read: Sequence[_Read]) -> tuple[Sequence[Ta
 
 
 def _rows(place: int, read: _Read) -> Iterator[New]:
-    """The answer, and what models say: known by their ids, the same with every answer to the task."""
+    """The answer, and what models say: known by their ids, the same with every answer to the task.
+
+    A model has no time of its own, and the first answer's would depend on their order: it spoke before all of them.
+    """
     yield New(place, _packed(read), pack_stated(read.stated))
     for said in read.event.predictions:
         answer_id, rater = prediction_of(read.task_id, said.model), rater_of(read.project.project_id, said.model)
         stated = aggregator_for(read.event.task_type).read(said.answer, read.event.questions.questions)
-        yield New(place, pack_answer(answer_id, rater, _submitted(read), 0, surplus=False), pack_stated(stated))
+        yield New(place, pack_answer(answer_id, rater, 0, 0, surplus=False), pack_stated(stated))
 
 
 def _packed(read: _Read) -> bytes:
-    seconds = read.event.time_spent.active_seconds
-    return pack_answer(read.answer_id, read.expert_id, _submitted(read), seconds, surplus=read.event.surplus)
-
-
-def _submitted(read: _Read) -> int:
-    at = read.event.submit_time
-    return at.seconds * 1_000_000 + at.nanos // 1000
+    at, seconds = read.event.submit_time, read.event.time_spent.active_seconds
+    submitted = at.seconds * 1_000_000 + at.nanos // 1000
+    return pack_answer(read.answer_id, read.expert_id, submitted, seconds, surplus=read.event.surplus)
 
 
 def _read(event: AnswerSubmitted) -> _Read:
