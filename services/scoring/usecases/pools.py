@@ -75,7 +75,7 @@ INSERT INTO skill_gain (expert_id, task_type, domain, correct, expected, total)
 SELECT w.expert_id, s.task_type, s.domain, w.gained_correct,
        w.gained * usual_rate(o.correct - w.correct, o.total - w.total), w.gained
 FROM written w JOIN project_state s USING (project_id) JOIN own o USING (project_id, labels)
-WHERE uuid_extract_version(w.expert_id) IS DISTINCT FROM 5  -- of a model: services.scoring.domain.models
+WHERE NOT is_model(w.expert_id)
 """
 
 _HEAT = "UPDATE pool SET temperature = $2 WHERE project_id = $1"

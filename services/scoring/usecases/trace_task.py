@@ -14,8 +14,7 @@ SELECT version, verdict, answers_seen, answers_wanted, confidence, updated_at FR
 """
 
 _VOTES = """
-SELECT answer_id, expert_id, submitted_at, surplus FROM vote
-WHERE task_id = $1 AND uuid_extract_version(expert_id) IS DISTINCT FROM 5  -- of a model: services.scoring.domain.models
+SELECT answer_id, expert_id, submitted_at, surplus FROM vote WHERE task_id = $1 AND NOT is_model(expert_id)
 GROUP BY answer_id, expert_id, submitted_at, surplus
 """
 
