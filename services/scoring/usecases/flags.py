@@ -15,14 +15,15 @@ SELECT * FROM rater_flag WHERE state = 1 AND (flagged_at, flag_id) > ($1::timest
 ORDER BY flagged_at, flag_id LIMIT $3
 """
 
-_LOCK = "SELECT state, expert_id, others FROM rater_flag WHERE flag_id = $1 FOR UPDATE"
+# A flag of a ring is about all of its members.
+_LOCK = """
+SELECT state, EXISTS (SELECT FROM expert WHERE person_id = $2 AND expert_id = ANY (f.others || f.expert_id)) AS own
+FROM rater_flag f WHERE flag_id = $1 FOR UPDATE
+"""
 
 _DECIDE = """
 UPDATE rater_flag SET state = $2, reason = $3, decided_by = $4, decided_at = now() WHERE flag_id = $1 RETURNING *
 """
-
-# A ring stands or falls together: whoever is in it has a flag of their own in common with the others'.
-_IS_ABOUT = "SELECT EXISTS (SELECT FROM expert WHERE person_id = $1 AND expert_id = ANY($2::uuid[]))"
 
 _OPEN, _CLEARED = 1, 2
 
@@ -66,12 +67,12 @@ async def decide_flag(tx: Transaction, ruling: Ruling) -> Row:
 
     Raises `FlagNotFound`, `FlagDecided` or `OwnFlag`.
     """
-    known = await tx.fetchrow(_LOCK, ruling.flag_id)
+    known = await tx.fetchrow(_LOCK, ruling.flag_id, ruling.reviewer_person)
     if known is None:
         raise FlagNotFound
     if known["state"] != _OPEN:
         raise FlagDecided
-    if await tx.fetchval(_IS_ABOUT, ruling.reviewer_person, [known["expert_id"], *known["others"]]):
+    if known["own"]:
         raise OwnFlag
     [row] = await tx.fetch(_DECIDE, ruling.flag_id, ruling.state, ruling.reason, ruling.reviewer)
     if ruling.state == _CLEARED:
