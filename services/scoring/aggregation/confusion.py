@@ -71,6 +71,7 @@ def answer_shares(crowd: Crowd) -> Floats:
     return class_shares(np.bincount(crowd.label, minlength=crowd.classes).astype(np.float64))
 
 
+@compiled
 def class_shares(given: Floats) -> Floats:
     """How frequent the classes are: as the labels given, to the power 1 / (classes - 1), one pseudo-vote each.
 
@@ -78,11 +79,6 @@ def class_shares(given: Floats) -> Floats:
     to trust them whole would feed the label that wrong answers flock to: the power draws them towards alike. How many
     classes there are is the perplexity of the labels: one that hardly anybody names makes no other one less frequent.
     """
-    return _class_shares(given)
-
-
-@compiled
-def _class_shares(given: Floats) -> Floats:
     counts = given + 1.0
     shares = counts / counts.sum()
     classes = np.exp(-np.sum(shares * np.log(shares)))
@@ -170,16 +166,12 @@ def tabulate(
     write_table(counts, prior_rows, *member.shape, *assumed, table)
 
 
+@compiled
 def crowd_rows(counts: Floats) -> Floats:
     """The confusion matrix of the whole crowd, a class a row, from how often it named each label for each class.
 
     A few pseudo-votes hold it to the diagonal.
     """
-    return _crowd_rows(counts)
-
-
-@compiled
-def _crowd_rows(counts: Floats) -> Floats:
     classes = len(counts)
     rows = np.empty((classes, classes))
     for k in range(classes):

@@ -83,7 +83,8 @@ def parts(sheet: Sheet, stand: Flags, pools: Ints) -> list[Part]:
     """The parts of a sheet by pool: `pools` is the number of each item's, from 0; `stand` tells which answers do."""
     standing, named = stand[sheet.answer], sheet.label >= 0
     cast = sheet.by_item(standing & named, ~sheet.known[sheet.answer])
-    gone = np.flatnonzero(_stood(sheet)[sheet.answer] & ~standing & named)
+    stood = sheet.standing(sheet.known)[sheet.answer]
+    gone = np.flatnonzero(stood & ~standing & named)
     abstained = np.bincount(sheet.item[standing & ~named & sheet.human], minlength=len(pools))
     found = []
     for pool in range(int(pools.max(initial=-1)) + 1):
@@ -93,11 +94,6 @@ def parts(sheet: Sheet, stand: Flags, pools: Ints) -> list[Part]:
         own = place[sheet.item]
         found.append(Part(sheet, items, own, cast[own[cast] >= 0], gone[own[gone] >= 0], abstained[items]))
     return found
-
-
-def _stood(sheet: Sheet) -> Flags:
-    """Which answers stood when their tasks were scored last."""
-    return sheet.standing(sheet.known) & sheet.known
 
 
 def step(pool: Pool, part: Part, some: Sequence[Item], experts: Ints) -> tuple[list[Finding], NDArray[np.float32]]:
@@ -120,7 +116,7 @@ def _findings(pool: Pool, part: Part, some: Sequence[Item], votes: Votes) -> lis
     cells = part.item[part.cast] * pool.classes + votes.label
     members = pool.members(votes.item, _counts(cells, len(some), pool.classes))
     # Models are heard, and that is all: what is said, and whether all say the same, is for experts.
-    human = ~part.sheet.model[part.sheet.answer[part.cast]]
+    human = part.sheet.human[part.cast]
     ends = np.concatenate(([0], np.cumsum(human)))[votes.starts]
     strengths = part.sheet.stated["strength"][part.cast]
     ballots = list(map(Ballot, votes.label[human].tolist(), strengths[human].tolist()))

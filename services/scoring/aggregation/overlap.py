@@ -33,13 +33,9 @@ def confusion_of_all(crowd: Crowd, posterior: Floats) -> Floats:
     return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
+@compiled
 def worth(posterior: Floats, rows: Floats, remaining: Ints, longest: int = 20) -> Floats:
     """The greatest worth per answer of up to `remaining` more answers to each task, in probability of being right."""
-    return _worth(posterior, rows, remaining, longest)
-
-
-@compiled
-def _worth(posterior: Floats, rows: Floats, remaining: Ints, longest: int) -> Floats:
     mean, variance = _evidence(rows)
     best = np.zeros(len(posterior))
     for t in range(len(posterior)):

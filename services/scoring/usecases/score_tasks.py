@@ -50,6 +50,8 @@ class Asked:
     sheet: Sheet
     stand: Flags
     """Which answers do."""
+    counts: Sequence[Counts]
+    """Of each task's answers."""
     items: list[Item]
     findings: list[Finding]
     """By item."""
@@ -112,17 +114,17 @@ async def score(
 
 def ask(tasks: Sequence[Task], sheet: Sheet) -> Asked:
     """What tasks ask of the engine, by what is known of their answers."""
-    stand = sheet.standing()
-    standing = np.bincount(sheet.task[stand & ~sheet.model], minlength=len(tasks)).tolist()
-    forms = [task.form for task in tasks]
+    stand, human = sheet.standing(), ~sheet.model
+    counted = (np.bincount(sheet.task[some], minlength=len(tasks)).tolist() for some in (human, human & stand))
+    counts, forms = list(map(Counts, *counted)), [task.form for task in tasks]
     items = [
-        Item(question, form.aggregator, task.redundancy.greatest - stood)
-        for task, form, stood in zip(tasks, forms, standing, strict=True)
+        Item(question, form.aggregator, task.redundancy.greatest - count.standing)
+        for task, form, count in zip(tasks, forms, counts, strict=True)
         for question in form.questions
     ]
     held = [task.held[own] for task, form in zip(tasks, forms, strict=True) for own in form.held]
     nothing = [Finding(None, (), 0)] * len(items)
-    return Asked(tasks, forms, sheet, stand, items, nothing, held, np.full(len(sheet.answer), np.nan))
+    return Asked(tasks, forms, sheet, stand, counts, items, nothing, held, np.full(len(sheet.answer), np.nan))
 
 
 async def look(tx: Transaction, asked: Asked) -> None:
@@ -135,11 +137,6 @@ async def look(tx: Transaction, asked: Asked) -> None:
 
 def outcomes(asked: Asked, paces: Mapping[UUID, Pace]) -> list[Scoring]:
     """What follows of each task from what is found of it."""
-    sheet, human = asked.sheet, ~asked.sheet.model
-    seen, standing = (
-        np.bincount(sheet.task[some], minlength=len(asked.tasks)).tolist() for some in (human, human & asked.stand)
-    )
-    counts = map(Counts, seen, standing)
     return [
         score_task(
             answers,
@@ -152,7 +149,7 @@ def outcomes(asked: Asked, paces: Mapping[UUID, Pace]) -> list[Scoring]:
             subjective=form.aggregator.subjective,
         )
         for task, form, answers, counted, questions in zip(
-            asked.tasks, asked.forms, sheet.answered(), counts, asked.questions(), strict=True
+            asked.tasks, asked.forms, asked.sheet.answered(), asked.counts, asked.questions(), strict=True
         )
     ]
 
