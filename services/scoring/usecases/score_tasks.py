@@ -30,7 +30,7 @@ from services.scoring.domain.scoring import Counts, Scoring
 from services.scoring.domain.scoring import score as score_task
 from services.scoring.usecases.assume_raters import Rating, assume, flagged
 from services.scoring.usecases.pools import Gained, Loaded, PoolKey, Stepped, load_pools, write_pools
-from services.scoring.usecases.tasks import WEIGHT, Form, NewState, Numbers, Task, found_bytes, write_tasks
+from services.scoring.usecases.tasks import WEIGHT, Form, NewState, Task, found_bytes, write_tasks
 from services.scoring.usecases.tell import tell_judgements, to_open_questions
 
 _UNKNOWN = Pace()
@@ -72,7 +72,6 @@ class Following(NamedTuple):
     task: Task
     scoring: Scoring
     result: Result
-    numbers: Numbers
     state: NewState
 
 
@@ -167,34 +166,31 @@ def follow(asked: Asked, scorings: Mapping[int, Scoring], traces: Mapping[UUID, 
     for place, scoring in scorings.items():
         task, form = asked.tasks[place], asked.forms[place]
         result = form.aggregator.result(form.questions, scoring.findings)
-        numbers = Numbers(
+        state = NewState(
+            task_id=task.task_id,
             version=task.version + 1,
             verdict=scoring.outcome.verdict,
             reason=scoring.outcome.reason,
             seen=scoring.seen,
             wanted=scoring.outcome.wanted,
-            updated_at=updated_at[place],
-        )
-        state = NewState(
-            task_id=task.task_id,
-            confidence=scoring.confidence,
             result=result.SerializeToString(deterministic=True),
+            confidence=scoring.confidence,
             held=b"".join(asked.held[questions[place]]),
             weights=weights[place],
             found=found_bytes([finding.label for finding in scoring.findings]),
+            updated_at=updated_at[place],
             trace=traces.get(task.task_id) or task.trace,
             answers=kept[place].answers,
             stated=kept[place].stated,
         )
-        following.append(Following(task, scoring, result, numbers, state))
+        following.append(Following(task, scoring, result, state))
     return following
 
 
 async def write(tx: Transaction, following: Sequence[Following]) -> None:
     """Writes the next versions of tasks, and emits TaskScored for each."""
-    numbers, states = [one.numbers for one in following], [one.state for one in following]
-    async with beside(write_tasks(tx, (one.task for one in following), numbers, states)):
-        for task, scoring, result, _, state in following:
+    async with beside(write_tasks(tx, (one.task for one in following), [one.state for one in following])):
+        for task, scoring, result, state in following:
             tx.emit(_event(task, scoring, result), traceparent=state.trace or None)
 
 

@@ -30,26 +30,23 @@ SELECT task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers,
 FROM task_state WHERE project_id = $1 ORDER BY task_id
 """
 
-# The update does not see what the insert adds: what an event tells of a task for good is given of new ones alone. The
-# driver looks at every element of an array, so the six whole numbers of each task come as bytes, side by side.
+# The update does not see what the insert adds: what an event tells of a task for good is given of new ones alone.
 _WRITE = """
 WITH n AS MATERIALIZED (
-    SELECT n.*, substr(whole, begins, 8)::bigint AS version, substr(whole, begins + 8, 8)::bigint AS verdict,
-           substr(whole, begins + 16, 8)::bigint AS reason, substr(whole, begins + 24, 8)::bigint AS seen,
-           substr(whole, begins + 32, 8)::bigint AS wanted,
-           'epoch'::timestamptz + substr(whole, begins + 40, 8)::bigint * interval '1 microsecond' AS updated_at
-    FROM unnest($2::uuid[], $3::double precision[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::text[],
-                $9::bytea[], $10::bytea[]) WITH ORDINALITY
-         AS n (task_id, confidence, result, held, weights, found, trace, answers, stated, place),
-         LATERAL (SELECT $1::bytea, 48 * place::integer - 47) AS p (whole, begins)),
+    SELECT *, 'epoch'::timestamptz + updated * interval '1 microsecond' AS updated_at
+    FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::smallint[], $5::integer[], $6::integer[],
+                         $7::bytea[], $8::double precision[], $9::bytea[], $10::bytea[], $11::bytea[],
+                         $12::bigint[], $13::text[], $14::bytea[], $15::bytea[])
+         AS n (task_id, version, verdict, reason, seen, wanted, result, confidence, held, weights, found, updated,
+               trace, answers, stated)),
 made AS (
     INSERT INTO task_state (task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers,
                             stop_confidence, questions, version, verdict, reason, answers_seen, answers_wanted, result,
                             confidence, held, weights, found, updated_at, trace, answers, stated)
     SELECT t.*, n.version, n.verdict, n.reason, n.seen, n.wanted, n.result, n.confidence, n.held, n.weights, n.found,
            n.updated_at, n.trace, n.answers, n.stated
-    FROM unnest($11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::smallint[], $16::smallint[], $17::smallint[],
-                $18::smallint[], $19::double precision[], $20::bytea[]) AS t (task_id)
+    FROM unnest($16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[], $20::smallint[], $21::smallint[], $22::smallint[],
+                $23::smallint[], $24::double precision[], $25::bytea[]) AS t (task_id)
     JOIN n USING (task_id))
 UPDATE task_state t
 SET version = n.version, verdict = n.verdict, reason = n.reason, answers_seen = n.seen, answers_wanted = n.wanted,
@@ -119,27 +116,22 @@ class Task(NamedTuple):
         return self.verdict in (Verdict.RESOLVED, Verdict.UNRESOLVED)
 
 
-class Numbers(NamedTuple):
-    """The whole numbers of what is written of a task, in the order of the statement."""
+class NewState(NamedTuple):
+    """What is written of a task, in the order of the statement."""
 
+    task_id: UUID
     version: int
     verdict: int
     reason: int
     seen: int
     wanted: int
-    updated_at: int
-    """In microseconds since 1970."""
-
-
-class NewState(NamedTuple):
-    """What is written of a task besides, in the order of the statement."""
-
-    task_id: UUID
-    confidence: float
     result: bytes
+    confidence: float
     held: bytes
     weights: bytes
     found: bytes
+    updated_at: int
+    """In microseconds since 1970."""
     trace: str
     answers: bytes
     stated: bytes
@@ -183,14 +175,11 @@ def _tasks(rows: Iterable[Row]) -> list[Task]:
     ]
 
 
-async def write_tasks(
-    tx: Transaction, tasks: Iterable[Task], numbers: Sequence[Numbers], states: Sequence[NewState]
-) -> None:
+async def write_tasks(tx: Transaction, tasks: Iterable[Task], states: Sequence[NewState]) -> None:
     """Makes the tasks that are new, and writes what has become of all."""
     if states:
         new = [_told(task) for task in tasks if task.new]
-        told = zip(*new, strict=True) if new else ((),) * 10
-        await tx.execute(_WRITE, np.array(numbers, ">i8").tobytes(), *zip(*states, strict=True), *told)
+        await tx.execute(_WRITE, *zip(*states, strict=True), *(zip(*new, strict=True) if new else ((),) * 10))
 
 
 def _told(task: Task) -> tuple[object, ...]:
