@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.pairwise_preference_pb2 import CriterionPreference
 from preceptor.work.v1.work_pb2 import (
@@ -24,7 +22,6 @@ from preceptor.work.v1.work_pb2 import (
 )
 
 from chassis.contract.answers.rules import AnswerTypeMismatch, JustificationTooShort, QuestionRepeated, UnknownQuestion
-from chassis.db import Database
 from chassis.errors import ServiceError
 from chassis.ids import new_id
 from chassis.rpc.call import NotYours
@@ -38,22 +35,10 @@ from services.tasking.domain.lease import (
 from services.tasking.usecases.expire_leases import tick as expire
 from services.tasking.usecases.keep_alive import DraftVersionStale, heartbeat, save_draft
 from services.tasking.usecases.return_task import return_task
-from tests.support.databases import Databases
-from tests.support.tasking import FEE, PRICE, World, answer, new_task, payload, scored, tasking_database, tasking_world
+from tests.support.tasking import FEE, PRICE, World, answer, new_task, payload, scored
 
 PAST_LEASE, PAST_GRACE = timedelta(minutes=31), timedelta(hours=25)
 TASK = "SELECT seats_taken, surplus_taken FROM task"
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def world(database: Database) -> World:
-    return await tasking_world(database)
 
 
 async def beat(world: World, slot: asyncpg.Record, token: int | None = None) -> datetime:

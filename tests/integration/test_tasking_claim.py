@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 from typing import cast
@@ -12,17 +12,16 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from preceptor.work.v1.work_pb2 import Payload
 
-from chassis.db import Database, Scope
+from chassis.db import Scope
 from chassis.ids import new_id
 from services.tasking.reactions import on_expert_changed
 from services.tasking.usecases import claim_task as claiming
 from services.tasking.usecases import expire_leases
 from services.tasking.usecases.claim_task import ExpertNotActive
 from tests.support.databases import Databases
-from tests.support.tasking import FEE, PRICE, World, expert_changed, new_task, payload, tasking_database, tasking_world
+from tests.support.tasking import FEE, PRICE, World, expert_changed, new_task, payload
 
 KEY = "SELECT item_key FROM task WHERE task_id = $1"
 
@@ -36,17 +35,6 @@ INSERT INTO task (task_id, batch_id, project_id, vendor_id, position, item_key, 
 SELECT gen_random_uuid(), b.batch_id, b.project_id, b.vendor_id, n, 'filler' || n, '', '', 2, n % 5 / 2
 FROM batch b, generate_series(10000, 10000 + $1) AS n
 """
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def world(database: Database) -> World:
-    return await tasking_world(database)
 
 
 async def key_of(world: World, lease: asyncpg.Record | None) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 from preceptor.scoring.v1.events_pb2 import (
     VERDICT_MORE_WANTED,
     VERDICT_RESOLVED,
@@ -24,7 +22,6 @@ from preceptor.tasking.v1.events_pb2 import (
 )
 from preceptor.work.v1.work_pb2 import Result
 
-from chassis.db import Database
 from chassis.ids import new_id
 from services.tasking.api.batch import to_batch
 from services.tasking.domain.decision import ALL, OwnAnswer, ReasonTooShort, UnknownGround
@@ -34,8 +31,7 @@ from services.tasking.usecases.complete_batches import tick as complete
 from services.tasking.usecases.decide_case import CaseDecided, CaseNotFound, Ruling, decide_case
 from services.tasking.usecases.get_batch import get_batch
 from services.tasking.usecases.list_cases import list_cases
-from tests.support.databases import Databases
-from tests.support.tasking import World, event, scored, tasking_database, tasking_world
+from tests.support.tasking import World, event, scored
 
 PERSON = new_id()
 REASON = "Both responses are answered with the same sentence, which speaks of neither of them, in under two seconds."
@@ -62,17 +58,6 @@ FROM (SELECT answer_id, row_number() OVER (ORDER BY answer_id) AS place FROM ans
 WHERE a.answer_id = n.answer_id
 """
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def world(database: Database) -> World:
-    return await tasking_world(database)
 
 
 async def answered(world: World, tasks: int = 1, answers: int = 2) -> list[tuple[UUID, list[UUID]]]:

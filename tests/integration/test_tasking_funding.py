@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 from preceptor.payouts.v1.events_pb2 import BUDGET_REFUSAL_PREFUND_TOO_LOW, BudgetRefused
 from preceptor.tasking.v1.batch_pb2 import (
     BATCH_STATE_HALTED_BUDGET,
@@ -17,7 +15,6 @@ from preceptor.tasking.v1.batch_pb2 import (
 )
 from preceptor.tasking.v1.events_pb2 import BatchFundingRequested, BatchOpened, TierNeed
 
-from chassis.db import Database
 from chassis.errors import ServiceError
 from chassis.ids import new_id
 from services.tasking.api.batch import to_batch
@@ -27,21 +24,9 @@ from services.tasking.reactions import on_budget_refused, on_budget_reserved
 from services.tasking.usecases.create_project import RateCardUnknown, TierUnknown, VendorNotActive
 from services.tasking.usecases.get_batch import get_batch
 from services.tasking.usecases.open_batch import open_batch
-from tests.support.databases import Databases
-from tests.support.tasking import FEE, PRICE, World, reserved, tasking_database, tasking_world
+from tests.support.tasking import FEE, PRICE, World, reserved
 
 BATCH = "SELECT * FROM batch WHERE batch_id = $1"
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def world(database: Database) -> World:
-    return await tasking_world(database)
 
 
 async def request(world: World, batch_id: UUID) -> BatchFundingRequested:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from uuid import UUID
 
 import pytest_asyncio
@@ -19,42 +18,27 @@ from preceptor.tasking.v1.batch_pb2 import (
 from preceptor.tasking.v1.events_pb2 import AnswersDecided, AnswerSubmitted, BatchCompleted, BatchFundingRequested
 from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, ANSWER_KIND_WORK
 
-from chassis.db import Database
 from services.tasking.api.upload import upload_batch
 from services.tasking.usecases.claim_task import claim_task
 from services.tasking.usecases.complete_batches import tick as complete
 from services.tasking.usecases.get_batch import get_batch
 from services.tasking.usecases.list_results import list_results
-from tests.support.databases import Databases
 from tests.support.tasking import (
     World,
     answer,
     new_task,
     payload,
     scored,
-    tasking_database,
-    tasking_world,
     vendor_caller,
 )
 
 KEY = answer(3)
 
 
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
 @pytest_asyncio.fixture
-async def world(database: Database) -> World:
+async def world(world: World) -> World:
     """Gold at every claim, where there is any."""
-    return sharing(await tasking_world(database), 1.0, 1.0)
-
-
-def sharing(world: World, new: float, known: float) -> World:
-    update = {"gold_share_new": new, "gold_share": known}
-    return replace(world, context=replace(world.context, settings=world.context.settings.model_copy(update=update)))
+    return world.sharing_gold(1.0, 1.0)
 
 
 async def with_gold(world: World, tasks: int = 3, items: int = 1) -> UUID:
@@ -115,14 +99,14 @@ async def test_a_gold_task_of_one_expert_is_never_handed_to_another(world: World
     await with_gold(world, tasks=1)
     returned = await world.lease()
     await world.give_back(returned)
-    never = sharing(world, 0.0, 0.0)
+    never = world.sharing_gold(0.0, 0.0)
     assert (await never.lease())["task_id"] != returned["task_id"]
     assert await never.claim(await world.expert()) is None
 
 
 async def test_without_work_there_is_no_gold(world: World) -> None:
     await with_gold(world, tasks=1, items=2)
-    never, expert = sharing(world, 0.0, 0.0), await world.expert()
+    never, expert = world.sharing_gold(0.0, 0.0), await world.expert()
     await never.answered(expert)
     assert await world.claim(expert) is None
 
@@ -148,7 +132,7 @@ async def test_claims_at_the_same_time_keep_to_what_is_reserved(world: World) ->
 async def test_where_no_batch_has_gold_a_claim_takes_no_further_statement(world: World) -> None:
     await world.opened(2)
     [first, second] = await world.experts(2)
-    plain = sharing(world, 0.0, 0.0)
+    plain = world.sharing_gold(0.0, 0.0)
     counts = []
     for who, expert in ((world, first), (plain, second)):
         counts.append(await statements_of_a_claim(who, expert))

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-import pytest_asyncio
 from preceptor.tasking.v1.batch_pb2 import (
     NewTask,
     UploadBatchRequest,
@@ -17,21 +16,8 @@ from preceptor.tasking.v1.batch_pb2 import (
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Answer, ModelPrediction
 
-from chassis.db import Database
 from services.tasking.api.upload import upload_batch
-from tests.support.databases import Databases
-from tests.support.tasking import World, answer, payload, tasking_database, tasking_world, vendor_caller
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def world(database: Database) -> World:
-    return await tasking_world(database)
+from tests.support.tasking import World, answer, payload, vendor_caller
 
 
 def task(key: str, *said: ModelPrediction, gold: Answer | None = None) -> NewTask:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 from preceptor.scoring.v1.events_pb2 import (
     VERDICT_MORE_WANTED,
     VERDICT_RESOLVED,
@@ -32,14 +30,13 @@ from preceptor.work.v1.work_pb2 import (
     OpenQuestions,
 )
 
-from chassis.db import Database, Scope
+from chassis.db import Scope
 from chassis.ids import name
 from services.tasking.api import batch
 from services.tasking.reactions import on_skill_changed
 from services.tasking.usecases import open_to_all
 from services.tasking.usecases.claim_task import claim_task
-from tests.support.databases import Databases
-from tests.support.tasking import World, answer, new_task, scored, tasking_database, tasking_world, vendor_caller
+from tests.support.tasking import World, answer, new_task, scored, vendor_caller
 
 ASKED = OpenQuestions(questions=[OpenQuestion(id="c2", said=[LabelCount(label="SUPPORTED", experts=3)])])
 WAITING = """
@@ -48,17 +45,6 @@ INSERT INTO task (task_id, batch_id, project_id, vendor_id, position, item_key, 
 SELECT gen_random_uuid(), b.batch_id, b.project_id, b.vendor_id, n, 'waits' || n, '', '', 3, 2, 2, 0.85, 'infinity'
 FROM batch b, generate_series(10000, 10000 + $1) AS n
 """
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def world(database: Database) -> World:
-    return await tasking_world(database)
 
 
 def wants(task_id: UUID, skill: float, version: int = 1) -> TaskScored:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -11,28 +9,15 @@ import pytest_asyncio
 from preceptor.scoring.v1.events_pb2 import Skill, SkillChanged
 from preceptor.work.v1.work_pb2 import DOMAIN_CREATIVE_WRITING, DOMAIN_TECHNOLOGY, TASK_TYPE_PAIRWISE_PREFERENCE
 
-from chassis.db import Database
 from services.tasking.reactions import on_skill_changed
 from services.tasking.usecases.claim_task import claim_task
-from tests.support.databases import Databases
-from tests.support.tasking import World, answer, new_task, tasking_database, tasking_world
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
+from tests.support.tasking import World, answer, new_task
 
 
 @pytest_asyncio.fixture
-async def world(database: Database) -> World:
+async def world(world: World) -> World:
     """Gold at every claim of whom nothing is known, at none of whose skill is."""
-    return sharing(await tasking_world(database), 1.0, 0.0)
-
-
-def sharing(world: World, new: float, known: float) -> World:
-    update = {"gold_share_new": new, "gold_share": known}
-    return replace(world, context=replace(world.context, settings=world.context.settings.model_copy(update=update)))
+    return world.sharing_gold(1.0, 0.0)
 
 
 async def with_gold(world: World) -> None:

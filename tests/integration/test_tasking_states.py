@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import permutations
 from uuid import UUID
@@ -21,7 +20,6 @@ from chassis.rpc.call import NotYours
 from services.tasking.api import batch as batches
 from services.tasking.api import project as projects
 from services.tasking.reactions import on_expert_changed, on_rate_card_published, on_vendor_changed
-from tests.support.databases import Databases
 from tests.support.tasking import (
     M,
     React,
@@ -29,7 +27,6 @@ from tests.support.tasking import (
     expert_changed,
     new_task,
     scored,
-    tasking_database,
     tasking_world,
     vendor_caller,
 )
@@ -38,14 +35,8 @@ IN_ANY_ORDER = [*permutations((1, 2, 3)), (2, 2, 1), (3, 3)]
 
 
 @pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture(scope="module")
-async def world(database: Database) -> World:
-    return await tasking_world(database)
+async def world(world_database: Database) -> World:
+    return await tasking_world(world_database)
 
 
 async def apply(world: World, reaction: React[M], messages: list[M]) -> None:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.fact_check_pb2 import FACT_VERDICT_CONTRADICTED, FACT_VERDICT_SUPPORTED
 from preceptor.work.v1.work_pb2 import TASK_TYPE_FACT_CHECK, TASK_TYPE_RUBRIC_GRADE, Answer, Payload
 
 from chassis.contract.answers import questions_of
 from chassis.contract.work import task_type_of
-from chassis.db import Database
 from chassis.errors import InvalidArgument
-from tests.support.databases import Databases
-from tests.support.tasking import World, answer, new_task, tasking_database, tasking_world
+from tests.support.tasking import World, answer, new_task
 from tests.support.work import claims, grades, rubric, verdicts
 
 RIGHT = (
     (rubric(), grades(accuracy=3, tone="n/a", padding="?")),
     (claims("c1", "c2"), verdicts(c1=FACT_VERDICT_SUPPORTED, c2=FACT_VERDICT_CONTRADICTED)),
 )
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def world(database: Database) -> World:
-    return await tasking_world(database)
 
 
 async def opened(world: World, asked: Payload) -> None:

@@ -11,28 +11,15 @@ import pytest_asyncio
 from preceptor.tasking.v1.batch_pb2 import NewTask, UploadBatchRequest, UploadBatchResponse, UploadChunk, UploadHeader
 from preceptor.work.v1.work_pb2 import Payload
 
-from chassis.db import Database
 from chassis.errors import ServiceError
 from chassis.ids import new_id
 from chassis.rpc.call import NotYours
 from services.tasking.api.upload import upload_batch
 from services.tasking.domain.upload import BatchNotStaging, ChunkOutOfOrder, HeaderMissing
 from services.tasking.usecases.upload_batch import store_chunk
-from tests.support.databases import Databases
-from tests.support.tasking import World, new_task, payload, tasking_database, tasking_world, vendor_caller
+from tests.support.tasking import World, new_task, payload, vendor_caller
 
 KEYS = "SELECT item_key FROM task ORDER BY position, task_id"
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with tasking_database(databases) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def world(database: Database) -> World:
-    return await tasking_world(database)
 
 
 def task(key: str, text: str = "", priority: int = 0) -> NewTask:

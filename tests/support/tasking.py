@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TypeVar
@@ -198,6 +198,11 @@ class World:
         """Lets tasking react to messages as one batch of new events written so long `ago`, in one transaction."""
         events = [event(message, traceparent, ago) for message in messages]
         await self.do(lambda tx: reaction(tx, events, self.context))
+
+    def sharing_gold(self, new: float, known: float) -> World:
+        """The same where so large a share of claims gets gold, of experts of whom nothing is known and of others."""
+        settings = self.context.settings.model_copy(update={"gold_share_new": new, "gold_share": known})
+        return replace(self, context=replace(self.context, settings=settings))
 
     async def statements(self, work: Callable[[Transaction], Awaitable[object]]) -> int:
         """How many statements some work takes; it is done."""
