@@ -42,6 +42,13 @@ async def beside(work: Coroutine[None, None, object]) -> AsyncIterator[None]:
     await task
 
 
+async def side_by_side(*works: Coroutine[None, None, object]) -> None:
+    """Does works at the same time, each to its end; then raises the first error, in their order, if there is one."""
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
 class Backoff:
     """Pauses that double from `first` to `longest` seconds, with jitter so that replicas do not retry in step."""
 

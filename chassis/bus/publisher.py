@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import orjson
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -71,13 +71,17 @@ def producer_settings(bootstrap: str, more: Mapping[str, str | int | float | boo
 
 
 class KafkaPublisher:
-    """A producer that never leaves a gap: after any failure it is purged and a new one takes its place."""
+    """Producers that never leave a gap: after any failure one is purged and a new one takes its place.
+
+    Each batch has a producer to itself, so that none waits for another's messages: there are as many as batches were
+    ever published at the same time.
+    """
 
     def __init__(self, settings: Settings, topic_prefix: str = "") -> None:
         """Takes what `producer_settings` returns and what to put before the topics' names."""
         self._settings = settings
         self._prefix = topic_prefix
-        self._producer = self._new()
+        self._free = [self._new()]
 
     async def warm_up(self, topics: Sequence[str]) -> None:
         """Connects and gets the topics' leaders, so that the first event does not wait for it.
@@ -86,7 +90,7 @@ class KafkaPublisher:
         """
         try:
             for topic in topics:
-                await asyncio.to_thread(self._producer.list_topics, self._prefix + topic, 10.0)
+                await asyncio.to_thread(self._free[0].list_topics, self._prefix + topic, 10.0)
             await asyncio.sleep(_PRODUCER_ID_SECONDS)
         except KafkaException as error:
             raise BusUnavailable from error
@@ -96,41 +100,52 @@ class KafkaPublisher:
         return await asyncio.to_thread(self._publish, rows)
 
     async def close(self) -> None:
-        """Gives the producer up; nothing is waiting in it between two calls of `publish`."""
-        await asyncio.to_thread(self._discard)
+        """Gives the producers up; nothing is waiting in them between two calls of `publish`."""
+        for producer in self._free:
+            await asyncio.to_thread(_discard, producer)
 
     def _new(self) -> Producer:
         return Producer({**self._settings, "error_cb": _report_error}, logger=kafka_log)
 
     def _publish(self, rows: Sequence[Waiting]) -> dict[int, str]:
+        producer = self._take()
         reports: list[str | None] = [_NO_REPORT] * len(rows)
-        self._enqueue(rows, reports)
-        self._producer.flush(_FLUSH_SECONDS)
+        self._enqueue(producer, rows, reports)
+        producer.flush(_FLUSH_SECONDS)
         faults = {place: fault for place, fault in enumerate(reports) if fault}
         if faults:
-            self._discard()
-            self._producer = self._new()
+            _discard(producer)
+            producer = self._new()
+        self._free.append(producer)
         return faults
 
-    def _enqueue(self, rows: Sequence[Waiting], reports: list[str | None]) -> None:
+    def _take(self) -> Producer:
+        """One that nobody uses: the last used, which is connected."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._new()
+
+    def _enqueue(self, producer: Producer, rows: Sequence[Waiting], reports: list[str | None]) -> None:
         """Hands rows to the producer, up to the first that it refuses."""
         for place, row in enumerate(rows):
             try:
-                self._producer.produce(
+                producer.produce(
                     self._prefix + row.topic,
                     row.payload,
                     row.key,
                     on_delivery=partial(_settle, reports, place),
-                    headers=json.loads(row.headers),
+                    headers=orjson.loads(row.headers),
                 )
             except (BufferError, KafkaException) as error:
                 reports[place] = str(error)
                 return
 
-    def _discard(self) -> None:
-        """Drops what is queued or in flight. It may still arrive: as duplicates, in order, which the inbox drops."""
-        self._producer.purge()
-        self._producer.flush(_PURGE_SECONDS)
+
+def _discard(producer: Producer) -> None:
+    """Drops what is queued or in flight. It may still arrive: as duplicates, in order, which the inbox drops."""
+    producer.purge()
+    producer.flush(_PURGE_SECONDS)
 
 
 def _settle(reports: list[str | None], place: int, error: KafkaError | None, _: Message) -> None:

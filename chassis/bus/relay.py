@@ -2,7 +2,8 @@
 
 A round is one transaction: lock lanes and take their rows, produce, flush, check every report, commit. The commit gives
 the lanes back, so any number of relays share them without a session to hold anything. What a crash between flush and
-commit repeats, consumers drop by their inbox.
+commit repeats, consumers drop by their inbox. A backlog is moved by two rounds at a time, each with half of the lanes:
+one reads while the other waits for Kafka.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from chassis.bus.envelope import LANES
 from chassis.bus.publisher import Waiting
 from chassis.db import Database, Scope, Transaction
 from chassis.errors import ServiceError
-from chassis.waiting import Backoff, pause
+from chassis.waiting import Backoff, pause, side_by_side
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +31,9 @@ Publish = Callable[[Sequence[Waiting]], Awaitable[Mapping[int, str]]]
 # become fewer and larger.
 _BUSY_SECONDS = (0.010, 0.050)
 _IDLE_SECONDS = 0.100
+
+_ALL = range(LANES)
+_HALVES = (_ALL[: LANES // 2], _ALL[LANES // 2 :])
 
 _WAITS = "SELECT outbox_waits()"
 
@@ -66,6 +70,7 @@ class Relay:
         self._database = database
         self._publish = publish
         self._batch = batch
+        self._many = batch // 2
         self._share = LANES
         self._woken = asyncio.Event()
         self.counts = RelayCounts()
@@ -82,7 +87,8 @@ class Relay:
             self._woken.clear()
             try:
                 # While rows come, a round finds out by itself whether there are more.
-                moved = await self.round() if woken or moved or await self._database.ask(_WAITS) else 0
+                waits = woken or moved or await self._database.ask(_WAITS)
+                moved = await self._move(stop) if waits else 0
             except Exception as error:
                 _log.warning("relay held", error=_name(error), attempts=trouble.attempts + 1)
                 await pause(trouble.next(), stop)
@@ -92,10 +98,21 @@ class Relay:
                 # Rows that no wake-up told of come from other processes, which must be looked for.
                 least, most = _BUSY_SECONDS
                 idle = min(max(least, time.monotonic() - start), most) if moved else min(idle * 2, _IDLE_SECONDS)
-            if moved < self._batch // 2:
+            if moved < self._many:
                 await pause(idle, self._woken, stop)
 
-    async def round(self) -> int:
+    async def _move(self, stop: asyncio.Event) -> int:
+        """A round, and if there is a backlog, rounds until there is none; returns and raises like the first."""
+        if (moved := await self.round()) >= self._many:
+            await side_by_side(*(self._work_off(half, stop) for half in _HALVES))
+        return moved
+
+    async def _work_off(self, lanes: Sequence[int], stop: asyncio.Event) -> None:
+        """Rounds of these lanes for as long as they move much."""
+        while not stop.is_set() and await self.round(lanes) >= self._many:
+            pass
+
+    async def round(self, lanes: Sequence[int] = _ALL) -> int:
         """Moves up to a batch; returns the number of rows that are in Kafka and gone from the outbox.
 
         Raises `NotPublished` if any row did not go out; those that did, up to it in its lane, are gone all the same.
@@ -105,7 +122,7 @@ class Relay:
         try:
             # A delete that a crash of the server undoes repeats events in order, as a crash before it would have.
             async with self._database.transaction(Scope.service(), by_index=True, durable=False) as tx:
-                rows = await self._take(tx)
+                rows = await self._take(tx, lanes)
                 if rows and (faults := await self._publish(rows)):
                     raise NotPublished(next(iter(faults.values())))
         except NotPublished:
@@ -115,13 +132,13 @@ class Relay:
         self.counts.published += len(rows)
         return len(rows)
 
-    async def _take(self, tx: Transaction) -> list[Waiting]:
+    async def _take(self, tx: Transaction, lanes: Sequence[int]) -> list[Waiting]:
         """Takes rows out of lanes that have some, and locks these, until the transaction ends.
 
         Relays that meet on a lane each take fewer, until they work side by side.
         """
-        first = random.randrange(LANES)  # noqa: S311
-        wanted = [(first + place) % LANES for place in range(LANES)]
+        first = random.randrange(len(lanes))  # noqa: S311
+        wanted = [*lanes[first:], *lanes[:first]]
         found = [Waiting._make(row) for row in await tx.fetch(_TAKE, wanted, self._share, self._batch)]
         rows = [row for row in found if row.id is not None]
         self._share = min(LANES, self._share * 2) if len(rows) == len(found) else max(1, self._share // 2)

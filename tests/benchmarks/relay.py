@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 
 import asyncpg
+import orjson
 from confluent_kafka import KafkaError, Message, Producer
 
 from chassis.bus import outbox
@@ -99,7 +99,7 @@ async def _bare_round(connection: asyncpg.Connection[asyncpg.Record], producer: 
             "SELECT lane, id, topic, key, payload, headers FROM outbox ORDER BY lane, id LIMIT $1", _BATCH
         )
         for row in rows:
-            topic, headers = prefix + row["topic"], json.loads(row["headers"])
+            topic, headers = prefix + row["topic"], orjson.loads(row["headers"])
             producer.produce(topic, row["payload"], row["key"], headers=headers, on_delivery=note)
         await asyncio.to_thread(producer.flush)
         assert not faults

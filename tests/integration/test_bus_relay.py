@@ -11,6 +11,7 @@ import pytest
 
 from chassis import tracing
 from chassis.bus.envelope import lane_of
+from chassis.bus.intake import Record
 from chassis.bus.outbox import EventWriter, write
 from chassis.bus.publisher import BusUnavailable, KafkaPublisher, Waiting, producer_settings
 from chassis.bus.relay import NotPublished, Relay, outbox_depth
@@ -72,11 +73,57 @@ async def test_relays_that_share_an_outbox_send_each_event_once_and_in_order(
     relays = [Relay(tasking_database, publisher.publish, batch=100) for _ in range(3)]
     while await depth(tasking_database):
         await asyncio.gather(*(relay.round() for relay in relays))
-    sent = await bus.read("tasking.batch.v1")
-    assert len(sent) == 800
+    in_order(await bus.read("tasking.batch.v1"), each=20)
+
+
+def in_order(sent: Sequence[Record], each: int) -> None:
+    assert len(sent) == 40 * each
     for key in {record.key for record in sent}:
         payloads = [record.value for record in sent if record.key == key]
-        assert payloads == [completed((key or b"").decode(), number).SerializeToString() for number in range(20)]
+        assert payloads == [completed((key or b"").decode(), number).SerializeToString() for number in range(each)]
+
+
+async def test_a_backlog_is_moved_by_two_rounds_at_a_time_and_each_event_goes_out_once_and_in_order(
+    tasking_database: Database, bus: Bus
+) -> None:
+    publisher, at_a_time, most = bus.publisher(), 0, 0
+
+    async def publish(rows: Sequence[Waiting]) -> dict[int, str]:
+        nonlocal at_a_time, most
+        at_a_time += 1
+        most = max(most, at_a_time)
+        faults = await publisher.publish(rows)
+        at_a_time -= 1
+        return faults
+
+    for number in range(20):
+        async with tasking_database.transaction(Scope.service()) as tx:
+            tx.emit(*(completed(f"batch-{key}", number) for key in range(40)))
+    relay = Relay(tasking_database, publish, batch=80)
+    async with running(relay.run):
+        await eventually(lambda: published(relay, 800))
+    assert most == 2
+    assert await depth(tasking_database) == 0
+    in_order(await bus.read("tasking.batch.v1"), each=20)
+
+
+async def test_a_fault_in_a_backlog_is_told_after_both_rounds_and_nothing_is_lost(tasking_database: Database) -> None:
+    sent: list[str] = []
+    broken = lane_of("batch-0")
+
+    async def publish(rows: Sequence[Waiting]) -> dict[int, str]:
+        faults = {place: "refused" for place, row in enumerate(rows) if row.lane == broken and len(sent) < 300}
+        sent.extend(f"{row.key} {row.id}" for place, row in enumerate(rows) if place not in faults)
+        return faults
+
+    for _ in range(10):
+        async with tasking_database.transaction(Scope.service()) as tx:
+            tx.emit(*(completed(f"batch-{key}") for key in range(40)))
+    relay = Relay(tasking_database, publish, batch=80)
+    async with running(relay.run):
+        await eventually(lambda: published(relay, 400))
+    assert relay.counts.failed > 0
+    assert (len(sent), len(set(sent)), await depth(tasking_database)) == (400, 400, 0)
 
 
 async def test_a_row_that_is_committed_during_the_flush_with_a_smaller_id_is_sent_too(
