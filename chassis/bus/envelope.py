@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,12 +35,6 @@ class Event(Generic[M]):
 def lane_of(key: str) -> int:
     """The lane that keeps a key's order in the outbox: the only definition of it."""
     return crc32(key.encode()) % LANES
-
-
-def shared(values: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """The value that all have in common, else nothing; and the values if there is none: what a statement is given."""
-    first = values[0]
-    return (first, ()) if values.count(first) == len(values) else (None, values)
 
 
 def source_of(service: str) -> str:

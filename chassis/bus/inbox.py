@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from chassis.bus.envelope import shared
 from chassis.bus.intake import Received
 from chassis.bus.parking import Key
 from chassis.db import Transaction
@@ -19,20 +18,18 @@ ON CONFLICT DO NOTHING RETURNING event_id
 
 # Parked keys are locked, so that none can be released between this look and what is set aside because of it; a key that
 # is just being released is waited for.
-# What all facts share comes once: unnest fills up with NULL.
 _ADMIT = """
-WITH fact AS (
-    SELECT id, key, coalesce($5, topic) AS topic
-    FROM unnest($2::uuid[], $3::text[], $4::text[]) AS f (id, key, topic)),
+WITH fact AS (SELECT * FROM unnest($2::arriving[])),
 parked AS MATERIALIZED (
     SELECT topic, key FROM parked_key WHERE consumer = $1 AND (topic, key) IN (SELECT topic, key FROM fact)
     ORDER BY topic, key FOR KEY SHARE),
 taken AS (
     INSERT INTO inbox (consumer, event_id)
-    SELECT $1, id FROM fact f WHERE NOT EXISTS (SELECT FROM parked p WHERE p.topic = f.topic AND p.key = f.key)
-    ORDER BY id
+    SELECT $1, event_id FROM fact f WHERE NOT EXISTS (SELECT FROM parked p WHERE p.topic = f.topic AND p.key = f.key)
+    ORDER BY event_id
     ON CONFLICT DO NOTHING RETURNING event_id)
-SELECT id, NULL AS topic, NULL AS key FROM fact WHERE NOT EXISTS (SELECT FROM taken WHERE event_id = id)
+SELECT event_id, NULL AS topic, NULL AS key FROM fact f
+WHERE NOT EXISTS (SELECT FROM taken t WHERE t.event_id = f.event_id)
 UNION ALL SELECT NULL, topic, key FROM parked
 """
 
@@ -48,11 +45,10 @@ async def admit(tx: Transaction, consumer: str, facts: Sequence[Received]) -> tu
     """Like `take`, for all facts but those of parked keys, which are returned too; they stay so until the commit."""
     if not facts:
         return set(), set()
-    ids, keys = [fact.event.id for fact in facts], [fact.event.key for fact in facts]
-    topic, topics = shared([fact.record.topic for fact in facts])
-    left_out = await tx.fetch(_ADMIT, consumer, ids, keys, topics, topic)
-    taken = set(ids).difference(row["id"] for row in left_out)
-    return taken, {(row["topic"], row["key"]) for row in left_out if row["id"] is None}
+    arriving = [(fact.event.id, fact.record.topic, fact.event.key) for fact in facts]
+    left_out = await tx.fetch(_ADMIT, consumer, arriving)
+    taken = {event_id for event_id, _, _ in arriving}.difference(row["event_id"] for row in left_out)
+    return taken, {(row["topic"], row["key"]) for row in left_out if row["event_id"] is None}
 
 
 async def forget(tx: Transaction, consumer: str, event_id: UUID) -> None:

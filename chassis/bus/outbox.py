@@ -8,7 +8,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from chassis.bus.envelope import HeaderWriter, lane_of, shared
+from chassis.bus.envelope import HeaderWriter, lane_of
 from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
 
@@ -21,14 +21,9 @@ if TYPE_CHECKING:
 # ever must never reach the outbox: it would hold up its lane.
 MAX_PAYLOAD = 900_000
 
-# The driver looks at every element of an array, so what all rows share comes once: unnest fills up with NULL. Lanes,
-# which are less than 256, are the bytes of a string.
 _INSERT = """
 INSERT INTO outbox (lane, topic, key, event_id, type, payload, headers)
-SELECT get_byte($1, place::int - 1), coalesce($8, topic), key, event_id, coalesce($9, type), payload, headers
-FROM unnest($2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[], $7::jsonb[])
-     WITH ORDINALITY AS e (topic, key, event_id, type, payload, headers, place)
-ORDER BY place
+SELECT lane, topic, key, event_id, type, payload, headers FROM unnest($1::leaving[]) WITH ORDINALITY ORDER BY ordinality
 """
 
 
@@ -39,8 +34,12 @@ class EventTooLarge(FailedPrecondition):
 
 
 class OutboxRow(NamedTuple):
-    """An event that waits to be published; without a payload a tombstone. `headers` is a JSON object of strings."""
+    """An event that waits to be published; without a payload a tombstone. `headers` is a JSON object of strings.
 
+    In the order of the type `leaving`.
+    """
+
+    lane: int
     topic: str
     key: str
     event_id: UUID
@@ -72,7 +71,7 @@ class EventWriter:
             raise EventTooLarge(type=full_name, key=key)
         event_id = new_id()
         headers = self._headers[full_name].write(event_id, key, traceparent)
-        return OutboxRow(type_.topic, key, event_id, full_name, payload, headers)
+        return OutboxRow(lane_of(key), type_.topic, key, event_id, full_name, payload, headers)
 
 
 async def write(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, rows: Sequence[OutboxRow]) -> None:
@@ -80,8 +79,4 @@ async def write(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, row
 
     Call it after the aggregate's row is locked: only then is the order of ids the order of commits for its key.
     """
-    topics, keys, ids, types, payloads, headers = zip(*rows, strict=True)
-    topic, each_topic = shared(topics)
-    type_, each_type = shared(types)
-    lanes = bytes(map(lane_of, keys))
-    await conn.execute(_INSERT, lanes, each_topic, keys, ids, each_type, payloads, headers, topic, type_)
+    await conn.execute(_INSERT, rows)

@@ -74,8 +74,8 @@ class Handlers:
             await conn.execute(submit_answer._WRITE, *written)
             response = work_pb2.SubmitAnswerResponse(answer=f"answers/{answer_id}")
             await conn.execute(idempotency._REMEMBER, *key, response.SerializeToString())
-            event = (b"\1", (), [str(slot_id)], [answer_id], (), [content * 3], [self._headers], "t", _EVENT)
-            await conn.execute(outbox._INSERT, *event)
+            event = (1, "t", str(slot_id), answer_id, _EVENT, content * 3, self._headers)
+            await conn.execute(outbox._INSERT, [event])
             await conn.execute("COMMIT")
         return response
 

@@ -45,32 +45,26 @@ _WRITE = """
 WITH counted AS (
     UPDATE project_state p
     SET standing = p.standing + n.gained, timed = n.timed, logs = n.logs, squares = n.squares
-    FROM unnest($7::uuid[], $8::bigint[], $9::bigint[], $10::double precision[], $11::double precision[])
-         AS n (project_id, gained, timed, logs, squares)
-    WHERE p.project_id = n.project_id),
+    FROM unnest($2::gained_votes[]) AS n WHERE p.project_id = n.project_id),
+stepped AS (SELECT * FROM unnest($1::stepped_pool[]) WITH ORDINALITY AS s),
 own AS (
     INSERT INTO pool (project_id, labels, vendor_id, correct, total, state)
-    SELECT n.*
-    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::double precision[], $5::double precision[], $6::bytea[])
-         AS n (project_id, labels, vendor_id, correct, total, state)
+    SELECT project_id, labels, vendor_id, correct, total, state FROM stepped
     ON CONFLICT (project_id, labels)
     DO UPDATE SET correct = excluded.correct, total = excluded.total, state = excluded.state
     RETURNING project_id, labels, correct, total),
 written AS (
     INSERT INTO pool_rater (project_id, labels, expert_id, vendor_id, correct, total, prior_right, prior_wrong, state,
                             muted)
-    SELECT o.project_id, o.labels, n.expert_id, ($3::uuid[])[n.pool], n.correct, n.total, n.prior_right, n.prior_wrong,
-           n.state, n.muted
-    FROM unnest($12::integer[], $13::uuid[], $14::double precision[], $15::double precision[],
-                $16::double precision[], $17::double precision[], $18::bytea[], $19::boolean[])
-         AS n (pool, expert_id, correct, total, prior_right, prior_wrong, state, muted)
-    JOIN own o ON (o.project_id, o.labels) = (($1::uuid[])[n.pool], ($2::text[])[n.pool])
+    SELECT s.project_id, s.labels, n.expert_id, s.vendor_id, n.correct, n.total, n.prior_right, n.prior_wrong, n.state,
+           n.muted
+    FROM unnest($3::stepped_rater[]) AS n JOIN stepped s ON s.ordinality = n.pool
     ON CONFLICT (project_id, labels, expert_id)
     DO UPDATE SET correct = excluded.correct, total = excluded.total, prior_right = excluded.prior_right,
                   prior_wrong = excluded.prior_wrong, state = excluded.state
     RETURNING project_id, labels, expert_id, new.correct AS correct, new.total AS total,
-              CASE WHEN $20 THEN 0 ELSE new.correct - coalesce(old.correct, 0) END AS gained_correct,
-              CASE WHEN $20 THEN 0 ELSE new.total - coalesce(old.total, 0) END AS gained)
+              CASE WHEN $4 THEN 0 ELSE new.correct - coalesce(old.correct, 0) END AS gained_correct,
+              CASE WHEN $4 THEN 0 ELSE new.total - coalesce(old.total, 0) END AS gained)
 INSERT INTO skill_gain (expert_id, task_type, domain, correct, expected, total)
 SELECT w.expert_id, s.task_type, s.domain, w.gained_correct,
        w.gained * usual_rate(o.correct - w.correct, o.total - w.total), w.gained
@@ -147,7 +141,8 @@ async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) 
     """Reads pools of locked projects with these raters; what is new has no state yet."""
     found = [Loaded(b"", (0.0, 0.0), {}) for _ in wanted]
     pairs = [(place, expert) for place, experts in enumerate(wanted.values(), 1) for expert in experts]
-    rows = await tx.fetch(_LOAD, *_columns(list(wanted), 2), *_columns(pairs, 2))
+    keys, raters = (zip(*some, strict=True) if some else ((), ()) for some in (list(wanted), pairs))
+    rows = await tx.fetch(_LOAD, *keys, *raters)
     for place, expert_id, correct, total, right, wrong, state, muted in rows:
         loaded = found[place - 1]
         if expert_id is None:
@@ -167,11 +162,7 @@ async def write_pools(
     own = [(*one.key, one.vendor_id, *one.pool.coin.crowd, stored.pool_state(one.pool)) for one in stepped]
     projects = [(one.project_id, one.votes, *one.pace) for one in gained]
     raters = [row for place, one in enumerate(stepped, 1) for row in _rater_rows(place, one)]
-    await tx.execute(_WRITE, *_columns(own, 6), *_columns(projects, 5), *_columns(raters, 8), anew)
-
-
-def _columns(rows: Sequence[Sequence[object]], number: int) -> Iterable[Sequence[object]]:
-    return zip(*rows, strict=True) if rows else ((),) * number
+    await tx.execute(_WRITE, own, projects, raters, anew)
 
 
 async def replace_pools(

@@ -33,21 +33,14 @@ FROM task_state WHERE project_id = $1 ORDER BY task_id
 # The update does not see what the insert adds: what an event tells of a task for good is given of new ones alone.
 _WRITE = """
 WITH n AS MATERIALIZED (
-    SELECT *, 'epoch'::timestamptz + updated * interval '1 microsecond' AS updated_at
-    FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::smallint[], $5::integer[], $6::integer[],
-                         $7::bytea[], $8::double precision[], $9::bytea[], $10::bytea[], $11::bytea[],
-                         $12::bigint[], $13::text[], $14::bytea[], $15::bytea[])
-         AS n (task_id, version, verdict, reason, seen, wanted, result, confidence, held, weights, found, updated,
-               trace, answers, stated)),
+    SELECT *, 'epoch'::timestamptz + updated * interval '1 microsecond' AS updated_at FROM unnest($1::scored_task[])),
 made AS (
     INSERT INTO task_state (task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers,
                             stop_confidence, questions, version, verdict, reason, answers_seen, answers_wanted, result,
                             confidence, held, weights, found, updated_at, trace, answers, stated)
     SELECT t.*, n.version, n.verdict, n.reason, n.seen, n.wanted, n.result, n.confidence, n.held, n.weights, n.found,
            n.updated_at, n.trace, n.answers, n.stated
-    FROM unnest($16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[], $20::smallint[], $21::smallint[], $22::smallint[],
-                $23::smallint[], $24::double precision[], $25::bytea[]) AS t (task_id)
-    JOIN n USING (task_id))
+    FROM unnest($2::told_task[]) AS t JOIN n USING (task_id))
 UPDATE task_state t
 SET version = n.version, verdict = n.verdict, reason = n.reason, answers_seen = n.seen, answers_wanted = n.wanted,
     result = n.result, confidence = n.confidence, held = n.held, weights = n.weights, found = n.found,
@@ -117,7 +110,7 @@ class Task(NamedTuple):
 
 
 class NewState(NamedTuple):
-    """What is written of a task, in the order of the statement."""
+    """What is written of a task, in the order of the type `scored_task`."""
 
     task_id: UUID
     version: int
@@ -178,12 +171,11 @@ def _tasks(rows: Iterable[Row]) -> list[Task]:
 async def write_tasks(tx: Transaction, tasks: Iterable[Task], states: Sequence[NewState]) -> None:
     """Makes the tasks that are new, and writes what has become of all."""
     if states:
-        new = [_told(task) for task in tasks if task.new]
-        await tx.execute(_WRITE, *zip(*states, strict=True), *(zip(*new, strict=True) if new else ((),) * 10))
+        await tx.execute(_WRITE, states, [_told(task) for task in tasks if task.new])
 
 
 def _told(task: Task) -> tuple[object, ...]:
-    """What an event tells of a task for good."""
+    """What an event tells of a task for good, as a `told_task`."""
     rule = task.redundancy
     return (*task[:6], rule.least, rule.greatest, rule.stop_confidence, task.questions)
 
