@@ -22,9 +22,7 @@ _ADD_ANSWERS = """
 INSERT INTO answer AS a (answer_id, slot_id, task_id, batch_id, project_id, vendor_id, expert_id, rate_card_version,
                          tier, amount, currency, fee_basis_points, fee_cap, active_seconds, idle_seconds, surplus,
                          submitted_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::bigint[],
-                     $9::text[], $10::bigint[], $11::char(3)[], $12::integer[], $13::bigint[], $14::integer[],
-                     $15::integer[], $16::boolean[], $17::timestamptz[]) AS n (answer_id)
+SELECT * FROM unnest($1::told_answer[])
 ORDER BY answer_id
 ON CONFLICT (answer_id) DO UPDATE SET decided_version = a.decided_version
 RETURNING answer_id, decided_version, standing, standing_fee
@@ -83,7 +81,7 @@ async def accrue(tx: Transaction, pairs: Sequence[tuple[Terms, Decision]], rules
 async def _answers(tx: Transaction, all_terms: Sequence[Terms]) -> dict[UUID, PaidAnswer]:
     """The answers as they stand, made if missing, locked."""
     terms = {t.answer_id: t for t in all_terms}
-    rows = await tx.fetch(_ADD_ANSWERS, *zip(*(_answer_row(t) for t in terms.values()), strict=True))
+    rows = await tx.fetch(_ADD_ANSWERS, list(map(_answer_row, terms.values())))
     answers = {
         row["answer_id"]: PaidAnswer(
             terms[row["answer_id"]], row["decided_version"], row["standing"], row["standing_fee"]

@@ -26,15 +26,11 @@ WITH line AS (
     SELECT n.id, n.answer_id, n.time_id, CASE WHEN n.time_id IS NULL THEN 'answer' ELSE 'time' END, n.version,
            n.task_id, n.batch_id, n.vendor_id, n.expert_id, n.currency, n.amount, n.taken_back,
            CASE WHEN n.taken_back = n.amount THEN 'WITHDRAWN' ELSE 'HELD' END, n.hold_until
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::integer[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
-                $9::char(3)[], $10::bigint[], $11::bigint[], $12::timestamptz[])
-         AS n (id, answer_id, time_id, version, task_id, batch_id, vendor_id, expert_id, currency, amount, taken_back,
-               hold_until)
+    FROM unnest($1::new_line[]) AS n
     RETURNING id, vendor_id)
 INSERT INTO hold (earning_id, reason, vendor_id, expires_at)
 SELECT n.earning_id, n.reason, line.vendor_id, n.expires_at
-FROM unnest($13::uuid[], $14::text[], $15::timestamptz[]) AS n (earning_id, reason, expires_at)
-JOIN line ON line.id = n.earning_id
+FROM unnest($2::new_hold[]) AS n JOIN line ON line.id = n.earning_id
 """
 
 
@@ -68,7 +64,7 @@ async def add_lines(tx: Transaction, lines: Sequence[NewLine], rules: HoldRules)
     until = {id_: now + max(waits.values()) for id_, waits in stand.items()}
     rows = [_row(line, until[line.id]) for line in lines]
     waits = [(id_, reason.value, now + wait) for id_, held in stand.items() for reason, wait in held.items()]
-    await tx.execute(_ADD_LINES, *zip(*rows, strict=True), *zip(*waits, strict=True))
+    await tx.execute(_ADD_LINES, rows, waits)
     for line in lines:
         if line.taken_back < line.amount:
             tx.emit(_event(line, until[line.id]), traceparent=line.traceparent or None)

@@ -21,8 +21,7 @@ _KNOWN = "SELECT time_id FROM paid_time WHERE time_id = ANY($1::uuid[])"
 _ADD = """
 INSERT INTO paid_time (time_id, slot_id, task_id, batch_id, vendor_id, expert_id, paid_seconds, expected_seconds,
                        amount, from_reserve, recorded_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::integer[],
-                     $8::integer[], $9::bigint[], $10::bigint[], $11::timestamptz[])
+SELECT * FROM unnest($1::told_time[])
 """
 _COUNT = """
 UPDATE reserve r SET times = r.times + n.times
@@ -41,7 +40,7 @@ async def pay_times(tx: Transaction, times: Sequence[Time], rules: HoldRules, tr
     if not paid:
         return
     await post_transfers.post(tx, [transfer for each in paid for transfer in each.transfers])
-    await tx.execute(_ADD, *zip(*map(_row, paid), strict=True))
+    await tx.execute(_ADD, list(map(_row, paid)))
     await add_lines(tx, [_line(each, traces) for each in paid if each.worth], rules)
     counted = Counter(each.time.batch_id for each in paid)
     await tx.execute(_COUNT, list(counted), list(counted.values()))

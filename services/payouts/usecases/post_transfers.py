@@ -62,15 +62,12 @@ JOIN balance b ON b.account_id = a.id
 _WRITE = """
 WITH written AS (
     INSERT INTO transfer (currency, seq, idem, dr, cr, amount, kind, cause, body_hash, recorded_at)
-    SELECT * FROM unnest($1::char(3)[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
-                         $8::jsonb[], $9::bytea[], $10::timestamptz[])),
+    SELECT * FROM unnest($1::new_transfer[])),
 chained AS (
     INSERT INTO block (currency, n, first_seq, last_seq, previous, hash, recorded_at)
-    SELECT * FROM unnest($11::char(3)[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[], $16::bytea[],
-                         $17::timestamptz[]))
+    SELECT * FROM unnest($2::new_block[]))
 UPDATE balance b SET debits = b.debits + m.debits, credits = b.credits + m.credits
-FROM unnest($18::bigint[], $19::bigint[], $20::bigint[]) AS m (account_id, debits, credits)
-WHERE b.account_id = m.account_id
+FROM unnest($3::movement[]) AS m WHERE b.account_id = m.account_id
 """
 
 
@@ -158,7 +155,7 @@ async def _write(tx: Transaction, fresh: Sequence[Transfer], stand: _Stand) -> N
         numbered = list(enumerate(lanes[head.currency], head.seq + 1))
         rows += [_row(seq, transfer, stand.ids, stand.now) for seq, transfer in numbered]
         blocks.append(_block(head, numbered, stand.now))
-    await tx.execute(_WRITE, *zip(*rows, strict=True), *zip(*blocks, strict=True), *_movements(fresh, stand.ids))
+    await tx.execute(_WRITE, rows, blocks, _movements(fresh, stand.ids))
 
 
 def _row(seq: int, transfer: Transfer, ids: Mapping[Account, int], now: datetime) -> tuple[object, ...]:
@@ -173,12 +170,11 @@ def _block(head: _Head, numbered: Sequence[tuple[int, Transfer]], now: datetime)
     return head.currency, head.n + 1, numbered[0][0], numbered[-1][0], head.hash, hash_, now
 
 
-def _movements(fresh: Sequence[Transfer], ids: Mapping[Account, int]) -> tuple[list[int], list[int], list[int]]:
-    """What the transfers add to the debits and credits of each account, in one row each."""
+def _movements(fresh: Sequence[Transfer], ids: Mapping[Account, int]) -> list[tuple[int, int, int]]:
+    """What the transfers add to the debits and credits of each account."""
     debits: defaultdict[int, int] = defaultdict(int)
     credits_: defaultdict[int, int] = defaultdict(int)
     for transfer in fresh:
         debits[ids[transfer.debit]] += transfer.amount
         credits_[ids[transfer.credit]] += transfer.amount
-    touched = sorted({*debits, *credits_})
-    return touched, [debits[account] for account in touched], [credits_[account] for account in touched]
+    return [(account, debits[account], credits_[account]) for account in sorted({*debits, *credits_})]

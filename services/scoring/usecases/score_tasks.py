@@ -191,7 +191,7 @@ async def write(tx: Transaction, following: Sequence[Following]) -> None:
     """Writes the next versions of tasks, and emits TaskScored for each."""
     async with beside(write_tasks(tx, (one.task for one in following), [one.state for one in following])):
         for task, scoring, result, state in following:
-            tx.emit(_event(task, scoring, result), traceparent=state.trace or None)
+            tx.emit(_event(task, scoring, result, state), traceparent=state.trace or None)
 
 
 def _by_pool(asked: Asked) -> list[_Pooled]:
@@ -276,9 +276,9 @@ def _gained(tasks: Sequence[Task], votes: Ints, paces: Mapping[UUID, Pace]) -> l
     return [Gained(project, more, paces[project]) for project, more in gained.items()]
 
 
-def _event(task: Task, scoring: Scoring, result: Result) -> events_pb2.TaskScored:
-    event = events_pb2.TaskScored(task_id=str(task.task_id), kind=ANSWER_KIND_WORK, confidence=scoring.confidence)
-    event.version = task.version + 1
+def _event(task: Task, scoring: Scoring, result: Result, state: NewState) -> events_pb2.TaskScored:
+    event = events_pb2.TaskScored(task_id=str(task.task_id), kind=ANSWER_KIND_WORK, confidence=state.confidence)
+    event.version = state.version
     event.answers_seen, event.answers_wanted = scoring.seen, scoring.outcome.wanted
     event.verdict = events_pb2.Verdict.ValueType(scoring.outcome.verdict)
     event.route, event.skill_wanted = Route.ValueType(scoring.routing.route), scoring.routing.skill

@@ -40,14 +40,12 @@ WITH applied AS (
                       answers_wanted = least(greatest(t.answers_wanted, new.wanted), p.max_answers),
                       result = coalesce(new.result, t.result), confidence = coalesce(new.confidence, t.confidence),
                       route = new.route, skill_wanted = new.skill, open_questions = new.open_questions,
-                      senior_until = CASE WHEN new.skill > 0 THEN clock_timestamp() + $12::interval END
-    FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[], $7::float8[],
-                $9::smallint[], $10::float8[], $11::bytea[])
-         AS new (task_id, state, version, seen, wanted, result, confidence, route, skill, open_questions), project p
+                      senior_until = CASE WHEN new.skill > 0 THEN clock_timestamp() + $3::interval END
+    FROM unnest($1::scored_task[]) AS new, project p
     WHERE t.task_id = new.task_id AND p.project_id = t.project_id
     RETURNING t.task_id, t.batch_id),
 closing AS (
-    SELECT batch_id, count(*) AS n FROM applied WHERE task_id = ANY ($8) GROUP BY batch_id),
+    SELECT batch_id, count(*) AS n FROM applied WHERE task_id = ANY ($2) GROUP BY batch_id),
 locked AS (
     SELECT b.batch_id, c.n FROM batch b JOIN closing c USING (batch_id) ORDER BY b.batch_id FOR NO KEY UPDATE OF b)
 UPDATE batch b SET closed = b.closed + l.n FROM locked l WHERE b.batch_id = l.batch_id
@@ -55,13 +53,11 @@ UPDATE batch b SET closed = b.closed + l.n FROM locked l WHERE b.batch_id = l.ba
 
 _OPEN_CASES = """
 WITH moved AS (
-    UPDATE answer a SET decide_by = clock_timestamp() + $5::interval FROM unnest($1::uuid[]) AS new (answer_id)
+    UPDATE answer a SET decide_by = clock_timestamp() + $2::interval FROM unnest($1::proposed_case[]) AS new
     WHERE a.answer_id = new.answer_id RETURNING a.answer_id, a.vendor_id, a.decide_by)
 INSERT INTO rejection_case (case_id, answer_id, vendor_id, proposed_basis_points, ground, evidence, due_at)
 SELECT new.case_id, m.answer_id, m.vendor_id, new.proposed, new.ground, new.evidence, m.decide_by
-FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $6::uuid[])
-     AS new (answer_id, proposed, ground, evidence, case_id)
-JOIN moved m USING (answer_id)
+FROM unnest($1::proposed_case[]) AS new JOIN moved m USING (answer_id)
 ON CONFLICT (answer_id) DO NOTHING
 """
 
@@ -83,21 +79,16 @@ async def _apply(
     """Writes what was found into the tasks, and counts those that it closes; gold tasks are not in that count."""
     work = [s for s in scored if s.kind != ANSWER_KIND_GOLD]
     closing = [s.task_id for s in work if s.verdict in _CLOSED and tasks[s.task_id]["state"] not in _CLOSED.values()]
-    await tx.execute(
-        _APPLY,
-        [UUID(s.task_id) for s in scored],
-        [_CLOSED.get(s.verdict) for s in scored],
-        [s.version for s in scored],
-        [s.answers_seen for s in scored],
-        [s.answers_wanted for s in scored],
-        [s.result.SerializeToString(deterministic=True) if s.verdict in _CLOSED else None for s in scored],
-        [s.confidence if s.verdict in _CLOSED else None for s in scored],
-        [UUID(id_) for id_ in closing],
-        [s.route for s in scored],
-        [s.skill_wanted for s in scored],
-        [s.open_questions.SerializeToString(deterministic=True) or None for s in scored],
-        senior_wait,
-    )
+    await tx.execute(_APPLY, list(map(_row, scored)), [UUID(id_) for id_ in closing], senior_wait)
+
+
+def _row(scored: events_pb2.TaskScored) -> tuple[object, ...]:
+    """A `scored_task`."""
+    state = _CLOSED.get(scored.verdict)
+    found = (scored.result.SerializeToString(deterministic=True), scored.confidence) if state else (None, None)
+    answers = scored.version, scored.answers_seen, scored.answers_wanted
+    asked = scored.open_questions.SerializeToString(deterministic=True) or None
+    return UUID(scored.task_id), state, *answers, *found, scored.route, scored.skill_wanted, asked
 
 
 async def _decide(
@@ -125,15 +116,8 @@ async def _decide(
     )
     cases = [judgement for judgement, _, step in steps if step is Step.OPEN_CASE]
     if cases:
-        await tx.execute(
-            _OPEN_CASES,
-            [UUID(judgement.answer_id) for judgement in cases],
-            [judgement.payable_basis_points for judgement in cases],
-            [judgement.ground for judgement in cases],
-            [judgement.evidence for judgement in cases],
-            deadline,
-            [new_id() for _ in cases],
-        )
+        rows = [(new_id(), UUID(c.answer_id), c.payable_basis_points, c.ground, c.evidence) for c in cases]
+        await tx.execute(_OPEN_CASES, rows, deadline)
 
 
 def _standing(row: asyncpg.Record) -> Standing:

@@ -40,8 +40,7 @@ INSERT INTO task (task_id, batch_id, project_id, vendor_id, answers_wanted,
                   position, item_key, payload, payload_hash, priority, kind, gold_key, predictions)
 SELECT new.task_id, $1, $2, $3, $4, new.position, new.item_key, new.payload, new.payload_hash, new.priority,
        CASE WHEN new.gold_key IS NULL THEN 1 ELSE 2 END, new.gold_key, new.predictions
-FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::bytea[], $10::smallint[], $11::bytea[], $12::bytea[])
-     AS new (task_id, position, item_key, payload, payload_hash, priority, gold_key, predictions)
+FROM unnest($5::uploaded_task[]) AS new
 """
 
 # The lock on the batch is had by now: nobody adds a key between this look and the insert. To insert ON CONFLICT, and to
@@ -130,12 +129,11 @@ async def _insert(
         batch["project_id"],
         batch["vendor_id"],
         batch["min_answers"],
-        [new_id() for _ in tasks],
-        [sequence * _PLACES_A_CHUNK + task.place for task in tasks],
-        [task.item_key for task in tasks],
-        [task.payload for task in tasks],
-        [task.payload_hash for task in tasks],
-        [task.priority for task in tasks],
-        [task.gold_key for task in tasks],
-        [task.predictions for task in tasks],
+        [_row(sequence * _PLACES_A_CHUNK + task.place, task) for task in tasks],
     )
+
+
+def _row(position: int, task: NewTask) -> tuple[object, ...]:
+    """An `uploaded_task`."""
+    content = task.payload, task.payload_hash, task.priority, task.gold_key, task.predictions
+    return new_id(), position, task.item_key, *content
