@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -137,6 +137,18 @@ def test_a_fit_is_exactly_what_the_models_of_the_batch_find(seed: int) -> None:
     for one, other in zip(found, mixture.members(votes), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-7)
     np.testing.assert_array_equal(found[:3], mixture.members(votes)[:3])
+
+
+@pytest.mark.parametrize("cells", [0, 9 * CLASSES**2])
+def test_where_tables_are_too_large_to_be_held_the_one_coin_stands_in_as_it_does_in_the_batch(cells: int) -> None:
+    config = replace(DEFAULT, cells=cells)
+    task, worker, label, _ = answers(tasks=60, workers=9, classes=CLASSES, per_task=4, seed=0)
+    votes = crowd(task, worker, label, classes=CLASSES)
+    pool = Pool.empty(votes.tasks, votes.workers, CLASSES, config)
+    pool.fit(votes)
+    assert len(pool.matrices) == (cells > 0)
+    found = pool.members(np.arange(votes.tasks), tally(votes))
+    np.testing.assert_allclose(found, mixture.members(votes, config), rtol=0, atol=1e-7)
 
 
 def test_what_is_assumed_of_raters_weighs_in_a_fit() -> None:

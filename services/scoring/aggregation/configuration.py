@@ -78,6 +78,10 @@ class Configuration:
         """The models with confusion matrices, in the order of the mixture."""
         return self.crowd, self.subtype
 
+    def holds(self, member: Member, workers: int, classes: int) -> bool:
+        """Whether a model's table of so many raters and labels is held."""
+        return workers * classes**2 * member.subtypes <= self.cells
+
     def fit_at(self, votes: int) -> int:
         """So many votes call for another fit of a pool that was fitted with `votes`."""
         return max(ceil((1 + self.growth) * votes), votes + 1)

@@ -23,10 +23,11 @@ def members(crowd: Crowd, config: Configuration = DEFAULT) -> list[Floats]:
         return [vote_shares(tally(crowd))] * len(config.weights)  # there is nothing to be told apart, or nobody to
     known = np.full(crowd.tasks, -1, dtype=np.int32)
     coin = one_coin.fit(crowd, known, config).posterior
-    table = crowd.workers * crowd.classes**2
     matrices = [
-        confusion.fit(crowd, known, member, config).posterior if table * member.subtypes <= config.cells else coin
-        for member in (config.crowd, config.subtype)
+        confusion.fit(crowd, known, member, config).posterior
+        if config.holds(member, crowd.workers, crowd.classes)
+        else coin
+        for member in config.members
     ]
     return [vote_shares(tally(crowd)), *(posterior.astype(np.float64) for posterior in (coin, *matrices))]
 

@@ -112,6 +112,7 @@ class Pool:
     """How many standing votes name each label."""
     coin: Coin
     matrices: list[Matrices]
+    """Of the models whose tables are small enough to be held; for the others the one coin stands in."""
     config: Configuration = DEFAULT
 
     @classmethod
@@ -124,9 +125,8 @@ class Pool:
             Prior.fresh(workers, config),
             (0.0, 0.0),
         )
-        return cls(
-            np.zeros(classes), coin, [_no_counts(member, items, workers, classes) for member in config.members], config
-        )
+        held = [member for member in config.members if config.holds(member, workers, classes)]
+        return cls(np.zeros(classes), coin, [_no_counts(member, items, workers, classes) for member in held], config)
 
     @property
     def classes(self) -> int:
@@ -180,8 +180,9 @@ class Pool:
 
     def members(self, items: Ints, votes: Floats) -> Floats:
         """The posteriors of items by each model, shape (models, items, classes); `votes` for each label, as `tally`."""
-        models = [self.coin.held[items].astype(np.float64), *(model.posterior(items) for model in self.matrices)]
-        return np.stack([mixture.vote_shares(votes), *models])
+        coin = self.coin.held[items].astype(np.float64)
+        found = {model.member: model.posterior(items) for model in self.matrices}
+        return np.stack([mixture.vote_shares(votes), coin, *(found.get(each, coin) for each in self.config.members)])
 
     def _fitted(self, crowd: Crowd, known: NDArray[np.int32], member: Member, votes: Votes) -> Matrices:
         """A model's state by a fit: the items hold what its last step gave them, so that counts are sums of that."""
