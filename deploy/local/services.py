@@ -16,7 +16,8 @@ from deploy.local.secrets import Secrets
 from deploy.local.stack import Backends
 
 SERVICES = ("identity", "tasking", "scoring", "payouts")
-_READY_WITHIN = 60.0
+# A process waits for Kafka as long as it takes: after a kill, on a busy machine, most of a minute.
+_READY_WITHIN = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ _GOING = ("57P01", "57P02", "57P03")
 """SQLSTATEs of a server that stops, has crashed, is starting."""
 SCORED = "preceptor.scoring.v1.TaskScored"
 BUG_REASON = "UNEXPECTED_ERROR"
-_ENOUGH_SECONDS = 90.0
+# Kafka killed, then a consumer killed while it waits for Kafka: that alone has taken a minute and a half.
+_ENOUGH_SECONDS = 150.0
 _SOON_SECONDS = 10.0
 
 # Stands for a wrong line of a deploy; it also notes what is applied once it is mended. May be planted twice.
