@@ -121,6 +121,7 @@ async def test_a_provider_that_is_away_is_unavailable_for_looking_and_unclear_fo
             await rail.find(order())
 
 
+TROUBLED = "SELECT FROM attempt WHERE tries > 0 OR n > 1"
 EXPERTS = 15
 PATIENCE = 60.0
 UNPAID = """
@@ -144,9 +145,13 @@ async def test_a_hostile_provider_pays_everybody_exactly_once(databases: Databas
         open_market(databases, double.rail, **quick) as market,
     ):
         await market.open()
-        for expert in [await market.expert() for _ in range(EXPERTS)]:
-            await market.earn(expert)
-        await until_ended(market)
+        # What befalls a payout is drawn by its id, which is new in each run: now and then fifteen are spared.
+        for _ in range(10):
+            for expert in [await market.expert() for _ in range(EXPERTS)]:
+                await market.earn(expert)
+            await until_ended(market)
+            if await market.fetch(TROUBLED):
+                break
         await expect_paid_once(market, double)
 
 
@@ -167,5 +172,5 @@ async def expect_paid_once(market: Market, double: Provider) -> None:
     assert set(moved.values()) == {1}
     assert await market.fetch(PAID_TWICE) == []
     assert await market.balance("provider:double:clearing") == 2000 * len(settled)
-    assert await market.fetch("SELECT FROM attempt WHERE tries > 0 OR n > 1"), "the double was not hostile"
+    assert await market.fetch(TROUBLED), "the double was not hostile"
     assert await market.findings() == ()
