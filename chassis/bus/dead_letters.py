@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis.bus.envelope import lane_of, printable, text_headers
+from chassis.bus.envelope import printable, text_headers
 from chassis.bus.intake import Record
 from chassis.bus.outbox import OutboxRow
 from chassis.bus.topics import dead_letters
@@ -128,5 +128,5 @@ def _copy(letter: Letter) -> OutboxRow:
         "dlq_first_failed_at": failure.first_failed_at.isoformat().replace("+00:00", "Z"),
     }
     type_ = headers.get("ce_type", "")
-    key = printable(record.key)
-    return OutboxRow(lane_of(key), dead_letters(record.topic), key, new_id(), type_, record.value, json.dumps(headers))
+    place = dead_letters(record.topic), printable(record.key)
+    return OutboxRow(*place, new_id(), type_, record.value, json.dumps(headers))

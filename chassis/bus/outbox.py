@@ -34,12 +34,8 @@ class EventTooLarge(FailedPrecondition):
 
 
 class OutboxRow(NamedTuple):
-    """An event that waits to be published; without a payload a tombstone. `headers` is a JSON object of strings.
+    """An event that waits to be published; without a payload a tombstone. `headers` is a JSON object of strings."""
 
-    In the order of the type `leaving`.
-    """
-
-    lane: int
     topic: str
     key: str
     event_id: UUID
@@ -71,7 +67,7 @@ class EventWriter:
             raise EventTooLarge(type=full_name, key=key)
         event_id = new_id()
         headers = self._headers[full_name].write(event_id, key, traceparent)
-        return OutboxRow(lane_of(key), type_.topic, key, event_id, full_name, payload, headers)
+        return OutboxRow(type_.topic, key, event_id, full_name, payload, headers)
 
 
 async def write(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, rows: Sequence[OutboxRow]) -> None:
@@ -79,4 +75,4 @@ async def write(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, row
 
     Call it after the aggregate's row is locked: only then is the order of ids the order of commits for its key.
     """
-    await conn.execute(_INSERT, rows)
+    await conn.execute(_INSERT, [(lane_of(row.key), *row) for row in rows])
