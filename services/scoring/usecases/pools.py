@@ -141,8 +141,8 @@ async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) 
     """Reads pools of locked projects with these raters; what is new has no state yet."""
     found = [Loaded(b"", (0.0, 0.0), {}) for _ in wanted]
     pairs = [(place, expert) for place, experts in enumerate(wanted.values(), 1) for expert in experts]
-    keys, raters = (zip(*some, strict=True) if some else ((), ()) for some in (list(wanted), pairs))
-    rows = await tx.fetch(_LOAD, *keys, *raters)
+    keys = [key.project_id for key in wanted], [key.labels for key in wanted]
+    rows = await tx.fetch(_LOAD, *keys, [place for place, _ in pairs], [expert for _, expert in pairs])
     for place, expert_id, correct, total, right, wrong, state, muted in rows:
         loaded = found[place - 1]
         if expert_id is None:
