@@ -45,7 +45,7 @@ class Broadcast(Generic[M]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reads until `stop` is set. A bus that is away is waited for."""
-        trouble = Backoff(0.2, 10.0)
+        trouble = Backoff(0.2, 5.0)
         while not stop.is_set():
             client = kafka.Consumer(self._settings, logger=kafka_log)
             try:

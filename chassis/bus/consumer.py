@@ -23,7 +23,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from chassis.bus.handler import Handler, Reaction
 from chassis.bus.intake import RawHeaders, Record
-from chassis.bus.publisher import BusUnavailable, Settings, kafka_log
+from chassis.bus.publisher import BusUnavailable, Settings, client_settings, kafka_log
 from chassis.errors import ServiceError
 from chassis.waiting import Backoff
 
@@ -40,7 +40,7 @@ _GATHER_SECONDS = (0.005, 0.050)
 # Between two commits of offsets: each is a write at the broker. What a crash repeats meanwhile, the inbox drops.
 _COMMIT_SECONDS = 0.25
 _HOLD_POLL_SECONDS = 1.0
-_LONGEST_HOLD = 30.0
+_LONGEST_HOLD = 5.0
 
 Partition = tuple[str, int]
 
@@ -61,7 +61,7 @@ def consumer_settings(
     The topics must exist before a consumer of the new protocol subscribes.
     """
     return {
-        "bootstrap.servers": bootstrap,
+        **client_settings(bootstrap),
         "group.id": group,
         "group.protocol": "consumer",
         "enable.auto.commit": False,

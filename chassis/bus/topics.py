@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from chassis.bus.publisher import LARGEST_DEAD_LETTER, BusUnavailable, kafka_log
+from chassis.bus.publisher import LARGEST_DEAD_LETTER, BusUnavailable, client_settings, kafka_log
 from chassis.contract.events import EventType, Kind
 
 _log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ async def ensure(
 
 
 def _ensure(bootstrap: str, topics: Collection[Topic], prefix: str, partitions: int, replication: int) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=kafka_log)
+    admin = AdminClient(client_settings(bootstrap), logger=kafka_log)
     wanted = {prefix + topic.name: topic for topic in topics}
     try:
         missing = wanted.keys() - _known(admin)

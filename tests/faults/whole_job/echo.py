@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from confluent_kafka._types import HeadersType
 
 from chassis.bus.intake import RawHeaders
-from chassis.bus.publisher import producer_settings
+from chassis.bus.publisher import client_settings, producer_settings
 from chassis.contract.events import catalogue
 
 _MARK = ("echo", b"1")
@@ -67,9 +67,9 @@ class Echo:
 
     def _run(self) -> None:
         self._caught_up_at = time.monotonic()
-        settings = {"bootstrap.servers": self.bootstrap, "reconnect.backoff.max.ms": 1000}
+        settings = client_settings(self.bootstrap)
         consumer = Consumer({**settings, "group.id": "echo", "enable.auto.commit": False, "fetch.wait.max.ms": 100})
-        producer = Producer({**producer_settings(self.bootstrap), "reconnect.backoff.max.ms": 1000})
+        producer = Producer(producer_settings(self.bootstrap))
         try:
             consumer.assign(self._places(consumer))
             while not self._stop.is_set():
