@@ -6,6 +6,9 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+R = TypeVar("R")
 
 
 async def pause(seconds: float, *wakers: asyncio.Event) -> None:
@@ -23,8 +26,9 @@ async def pause(seconds: float, *wakers: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def beside(work: Coroutine[None, None, object]) -> AsyncIterator[None]:
-    """Begins work that waits for another process, such as a statement, and runs the body meanwhile; then both are done.
+async def beside(work: Coroutine[None, None, R]) -> AsyncIterator[asyncio.Task[R]]:
+    """Begins work that waits for another process, such as a statement, and runs the body meanwhile; then both are done,
+    and what the work gives is the task's result.
 
     For a body that computes, without waiting. Raises what the body raises, having called off the work, else what the
     work raises.
@@ -33,7 +37,7 @@ async def beside(work: Coroutine[None, None, object]) -> AsyncIterator[None]:
     try:
         for _ in range(2):  # it begins in the first turn of the loop, and what it sends leaves before the second
             await asyncio.sleep(0)
-        yield
+        yield task
     except BaseException:
         task.cancel()
         with suppress(BaseException):

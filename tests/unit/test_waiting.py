@@ -35,15 +35,17 @@ async def test_a_pause_ends_by_itself() -> None:
 async def test_work_begins_before_the_body_beside_it_and_is_done_after_it() -> None:
     seen, answered = [], asyncio.Event()
 
-    async def work() -> None:
+    async def work() -> str:
         seen.append("sent")
         await answered.wait()
         seen.append("answered")
+        return "rows"
 
-    async with beside(work()):
+    async with beside(work()) as task:
         seen.append("body")
         answered.set()
     assert seen == ["sent", "body", "answered"]
+    assert task.result() == "rows"
 
 
 async def test_what_the_work_raises_is_raised_after_the_body() -> None:

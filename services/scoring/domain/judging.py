@@ -61,9 +61,9 @@ def judge(
     for its project and says something else than what is found to more than half of the questions: rejection is
     proposed. Either alone is no fault: fast work may be right, and careful work wrong. `names` are those of questions.
     """
-    least = pace.least
+    least, accept = pace.least, Proposal.ACCEPT
     return [
-        Judgement(answer.answer_id, Proposal.ACCEPT, WHOLE)
+        Judgement(answer.answer_id, accept, WHOLE)
         if answer.seconds > least and None not in answer.labels
         else _judge(answer, findings, names, pace)
         for answer in answers

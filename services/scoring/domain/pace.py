@@ -7,6 +7,7 @@ is the bound below which Prolific lets researchers reject for speed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import exp, log, sqrt
 from typing import NamedTuple
 
@@ -32,16 +33,13 @@ class Pace(NamedTuple):
     @property
     def least(self) -> float:
         """What takes at most so many seconds is exceptionally fast; 0 as long as it is not known what is usual."""
-        if self.answers < LEAST_ANSWERS:
-            return 0.0
-        mean, spread = self._usual
-        return exp(mean - DEVIATIONS * spread)
+        return _least(self)
 
     def too_fast(self, seconds: int) -> str:
         """In words how an answer is exceptionally fast; empty if it is not, or has no time."""
         if not 0 < seconds <= self.least:
             return ""
-        mean, spread = self._usual
+        mean, spread = self.usual
         below = (mean - log(seconds)) / spread
         return (
             f"It took {seconds} seconds. {self.answers} answers of the project took {exp(mean):.0f} at the geometric "
@@ -49,7 +47,16 @@ class Pace(NamedTuple):
         )
 
     @property
-    def _usual(self) -> tuple[float, float]:
-        """Mean and standard deviation of the logs."""
+    def usual(self) -> tuple[float, float]:
+        """Mean and standard deviation of the logs; at least one answer has a time."""
         mean = self.logs / self.answers
         return mean, max(sqrt(max(self.squares / self.answers - mean**2, 0.0)), _LEAST_SPREAD)
+
+
+# Each task of a batch asks for it, and their projects are few.
+@lru_cache(256)
+def _least(pace: Pace) -> float:
+    if pace.answers < LEAST_ANSWERS:
+        return 0.0
+    mean, spread = pace.usual
+    return exp(mean - DEVIATIONS * spread)

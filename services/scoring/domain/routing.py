@@ -17,7 +17,16 @@ from typing import NamedTuple
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.judging import Judgement, Proposal
 from services.scoring.domain.skill import UNKNOWN
-from services.scoring.domain.stopping import AGREED, Outcome, Reason, Redundancy, Verdict, agrees, reason_of
+from services.scoring.domain.stopping import (
+    AGREED,
+    MORE_WANTED,
+    RESOLVED,
+    Outcome,
+    Reason,
+    Redundancy,
+    agrees,
+    reason_of,
+)
 
 USUAL = UNKNOWN.right / (UNKNOWN.right + UNKNOWN.wrong)
 """The skill of the usual expert."""
@@ -60,9 +69,9 @@ def route(
     where those who differ are no more than answers that are to be rejected, for then it is the raters; nor where work
     is `subjective`, for then it is what was to be found out.
     """
-    if follows.verdict is Verdict.RESOLVED:
+    if follows.verdict is RESOLVED:
         return Routing(Route.NOBODY)
-    if follows.verdict is Verdict.MORE_WANTED:
+    if follows.verdict is MORE_WANTED:
         skill = max(_skills(findings, standing, redundancy), default=0.0)
         return Routing(Route.SENIOR, skill) if skill else Routing(Route.ANYONE)
     rejected = sum(judgement.proposal is Proposal.REJECT for judgement in judgements)

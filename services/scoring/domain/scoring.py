@@ -9,7 +9,7 @@ from services.scoring.domain.consensus import Finding
 from services.scoring.domain.judging import Answered, Judgement, judge
 from services.scoring.domain.pace import Pace
 from services.scoring.domain.routing import Routing, route
-from services.scoring.domain.stopping import Outcome, Redundancy, Verdict, outcome
+from services.scoring.domain.stopping import MORE_WANTED, Outcome, Redundancy, outcome
 
 
 class Counts(NamedTuple):
@@ -33,7 +33,7 @@ class Scoring(NamedTuple):
     @property
     def final(self) -> bool:
         """Whether no more answers are asked for."""
-        return self.outcome.verdict is not Verdict.MORE_WANTED
+        return self.outcome.verdict is not MORE_WANTED
 
     @property
     def confidence(self) -> float:
@@ -61,6 +61,6 @@ def score(
     Its answers, all of them, are looked at only if they are judged.
     """
     follows = outcome(findings, counts.seen, counts.standing, redundancy, closed=closed)
-    judgements = judge(answers, findings, names, pace) if follows.verdict is not Verdict.MORE_WANTED else []
+    judgements = judge(answers, findings, names, pace) if follows.verdict is not MORE_WANTED else []
     routing = route(findings, follows, counts.standing, judgements, redundancy, subjective=subjective)
     return Scoring(tuple(findings), follows, counts.seen, judgements, routing)

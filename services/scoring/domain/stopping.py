@@ -47,6 +47,11 @@ class Reason(IntEnum):
     NO_QUORUM = 5
 
 
+# Asked for with every question of every answer: Python 3.11 takes ten times as long to find a member in its enum.
+MORE_WANTED, RESOLVED, UNRESOLVED = Verdict
+_NONE, _CONFIDENT, _SETTLED, _NOT_WORTH_IT, _ALL_IN, _NO_QUORUM = Reason
+
+
 @dataclass(frozen=True, slots=True)
 class Redundancy:
     """How many answers a task gets, and the confidence at which to stop before the greatest number.
@@ -79,10 +84,10 @@ def outcome(findings: Sequence[Finding], seen: int, standing: int, redundancy: R
     makes it UNRESOLVED, it does not ask anew.
     """
     reasons = [reason_of(finding, standing, redundancy) for finding in findings]
-    if Reason.NONE in reasons and not closed:
-        return Outcome(Verdict.MORE_WANTED, Reason.NONE, _wanted(seen, standing, findings, redundancy))
+    if _NONE in reasons and not closed:
+        return Outcome(MORE_WANTED, _NONE, _wanted(seen, standing, findings, redundancy))
     resolved = all(agrees(finding, redundancy) for finding in findings)
-    return Outcome(Verdict.RESOLVED if resolved else Verdict.UNRESOLVED, max(reasons), seen)
+    return Outcome(RESOLVED if resolved else UNRESOLVED, max(reasons), seen)
 
 
 def agrees(finding: Finding, redundancy: Redundancy) -> bool:
@@ -114,18 +119,19 @@ def reason_of(finding: Finding, standing: int, redundancy: Redundancy) -> Reason
     """Why a question asks for no more answers; none if it does."""
     remaining = redundancy.greatest - standing
     if remaining <= 0:
-        return Reason.ALL_IN
+        return _ALL_IN
+    consensus, votes = finding.consensus, finding.votes
     # So many could not assess it that the least number of votes does not come together any more.
-    if finding.votes + remaining < redundancy.least:
-        return Reason.NO_QUORUM
+    if votes + remaining < redundancy.least:
+        return _NO_QUORUM
     # At 1 all are asked: certainty does not come before the last answer, whatever a float rounds to.
-    if finding.consensus is None or finding.votes < redundancy.least or redundancy.stop_confidence >= 1:
-        return Reason.NONE
-    if finding.confidence >= redundancy.stop_confidence:
-        return Reason.CONFIDENT
-    if _is_settled(finding.consensus, remaining):
-        return Reason.SETTLED
-    return Reason.NOT_WORTH_IT if finding.consensus.worth < PRICE else Reason.NONE
+    if consensus is None or votes < redundancy.least or redundancy.stop_confidence >= 1:
+        return _NONE
+    if consensus.confidence >= redundancy.stop_confidence:
+        return _CONFIDENT
+    if _is_settled(consensus, remaining):
+        return _SETTLED
+    return _NOT_WORTH_IT if consensus.worth < PRICE else _NONE
 
 
 def _is_settled(consensus: Consensus, remaining: int) -> bool:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
+import numpy as np
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Question, Questions
 
@@ -19,6 +20,7 @@ from chassis.bus.envelope import Event
 from chassis.contract.answers.pairwise_preference import PREFERENCE
 from chassis.db import Transaction
 from chassis.ids import parse_id
+from chassis.waiting import beside
 from services.scoring.aggregation import aggregator_for
 from services.scoring.aggregation.aggregator import Stated
 from services.scoring.aggregation.sheet import New, Sheet, pack_answer, pack_stated, unpack
@@ -62,22 +64,23 @@ async def _score(tx: Transaction, read: Sequence[_Read], traces: Mapping[UUID, s
         return
     paces = await lock_projects(tx, {one.project for one in read})
     told = {one.task_id: one for one in read}
-    tasks = {task.task_id: task for task in await load_tasks(tx, told)}
-    tasks |= {task_id: _task(one) for task_id, one in told.items() if task_id not in tasks}
-    got, sheet = _with_new(list(tasks.values()), read)
-    if got:
-        await score_tasks.score(tx, got, sheet, paces, traces)
+    places = {task_id: place for place, task_id in enumerate(told)}
+    async with beside(load_tasks(tx, told)) as loading:
+        new = [row for one in read for row in _rows(places[one.task_id], one)]
+    known = {task.task_id: task for task in loading.result()}
+    tasks, sheet = _with_new([known.get(task_id) or _task(one) for task_id, one in told.items()], new)
+    if tasks:
+        await score_tasks.score(tx, tasks, sheet, paces, traces)
 
 
-def _with_new(tasks: Sequence[Task], read: Sequence[_Read]) -> tuple[Sequence[Task], Sheet]:
+def _with_new(tasks: Sequence[Task], new: Sequence[New]) -> tuple[Sequence[Task], Sheet]:
     """The tasks that got an answer they did not have, with all of their answers."""
-    place = {task.task_id: n for n, task in enumerate(tasks)}
-    new = [row for one in read for row in _rows(place[one.task_id], one)]
     sheet = unpack([task.kept for task in tasks], [len(task.form.questions) for task in tasks], new)
-    got = set(sheet.task[~sheet.known].tolist())
+    got = {place: n for n, place in enumerate(np.unique(sheet.task[~sheet.known]).tolist())}
     if len(got) == len(tasks):
         return tasks, sheet
-    return _with_new([tasks[n] for n in sorted(got)], [one for one in read if place[one.task_id] in got])
+    rest = [row._replace(place=got[row.place]) for row in new if row.place in got]
+    return _with_new([tasks[place] for place in got], rest)
 
 
 def _rows(place: int, read: _Read) -> Iterator[New]:

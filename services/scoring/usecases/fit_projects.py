@@ -171,7 +171,7 @@ def _changed(task: Task, scoring: Scoring) -> bool:
     verdict = scoring.outcome.verdict
     if not task.closed:
         return verdict is not Verdict.MORE_WANTED
-    other = found_bytes([finding.label for finding in scoring.findings]) != task.found
+    other = found_bytes(scoring.findings) != task.found
     return other or (task.verdict == Verdict.UNRESOLVED and verdict is Verdict.RESOLVED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from struct import pack
+from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,7 +16,8 @@ from chassis.db import Row, Transaction
 from services.scoring.aggregation import aggregator_for, stored
 from services.scoring.aggregation.aggregator import Aggregator
 from services.scoring.aggregation.sheet import Kept
-from services.scoring.domain.stopping import Redundancy, Verdict
+from services.scoring.domain.consensus import Finding
+from services.scoring.domain.stopping import RESOLVED, UNRESOLVED, Redundancy
 
 _LOAD = """
 SELECT task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers, stop_confidence,
@@ -55,6 +56,7 @@ WHERE t.task_id = n.task_id AND t.held <> n.held
 
 WEIGHT = np.dtype("<f4")
 """How the weights of votes are kept, in nats, by question and answer."""
+_LABEL = Struct("<h").pack
 
 
 class Form(NamedTuple):
@@ -106,7 +108,7 @@ class Task(NamedTuple):
     @property
     def closed(self) -> bool:
         """Whether no more answers are asked for."""
-        return self.verdict in (Verdict.RESOLVED, Verdict.UNRESOLVED)
+        return self.verdict in (RESOLVED, UNRESOLVED)
 
 
 class NewState(NamedTuple):
@@ -146,9 +148,9 @@ def rule_of(least: int, greatest: int, stop_confidence: float) -> Redundancy:
     return Redundancy(least, greatest, stop_confidence)
 
 
-def found_bytes(labels: Sequence[int | None]) -> bytes:
-    """The labels found, as they are kept."""
-    return pack(f"<{len(labels)}h", *(-1 if label is None else label for label in labels))
+def found_bytes(findings: Iterable[Finding]) -> bytes:
+    """The labels found, as they are kept: by question, -1 where there is none."""
+    return b"".join([_LABEL(-1 if found.consensus is None else found.consensus.label) for found in findings])
 
 
 async def load_tasks(tx: Transaction, task_ids: Collection[UUID]) -> list[Task]:
