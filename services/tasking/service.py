@@ -47,6 +47,7 @@ SERVICE: Service[Context] = Service(
             "OpenBatch": write(batch.open_batch),
             "GetBatch": read(batch.get_batch),
             "ListResults": read(batch.list_results),
+            "DecideQuestions": write(batch.decide_questions),
         },
         "preceptor.tasking.v1.WorkService": {
             "ClaimTask": write(work.claim_task),

@@ -16,7 +16,7 @@ from preceptor.identity.v1 import expert_pb2, vendor_pb2
 from preceptor.payouts.v1 import earning_pb2, funding_pb2
 from preceptor.scoring.v1 import consensus_pb2, skill_pb2
 from preceptor.tasking.v1 import batch_pb2, project_pb2, work_pb2
-from preceptor.work.v1.work_pb2 import TimeSpent
+from preceptor.work.v1.work_pb2 import QuestionDecision, TimeSpent
 
 from tests.contract.permissions import every_policy
 from tests.support.calls import Refusal, bearer, invoke, outcome
@@ -48,6 +48,9 @@ ASK: dict[str, Ask] = {
     "tasking.v1.BatchService/OpenBatch": lambda name, _: batch_pb2.OpenBatchRequest(name=name, request_id=str(uuid4())),
     "tasking.v1.BatchService/GetBatch": lambda name, _: batch_pb2.GetBatchRequest(name=name),
     "tasking.v1.BatchService/ListResults": lambda name, _: batch_pb2.ListResultsRequest(parent=name),
+    "tasking.v1.BatchService/DecideQuestions": lambda name, _: batch_pb2.DecideQuestionsRequest(
+        task=name, decisions=[QuestionDecision(question="c1", label="SUPPORTED")]
+    ),
     "tasking.v1.WorkService/Heartbeat": lambda name, fence: work_pb2.HeartbeatRequest(slot=name, fencing_token=fence),
     "tasking.v1.WorkService/SaveDraft": lambda name, fence: work_pb2.SaveDraftRequest(
         slot=name, fencing_token=fence, draft=answer()
@@ -128,7 +131,12 @@ async def test_the_owner_reaches_it(live: Live, other: Tenant, owner: str, colle
     said = await ask(live, path, other.owned[collection], other.fencing_token, token)
 
     # What was done before may forbid it by now; the refusal is then about that, and not about whose it is.
-    assert said is None or said.reason in {"BATCH_NOT_OPENABLE", "BATCH_NOT_STAGING", "LEASE_ENDED"}
+    assert said is None or said.reason in {
+        "BATCH_NOT_OPENABLE",
+        "BATCH_NOT_STAGING",
+        "LEASE_ENDED",
+        "QUESTION_NOT_OPEN",
+    }
 
 
 async def ask(live: Live, path: str, named: str, fencing_token: int, token: str) -> Refusal | None:

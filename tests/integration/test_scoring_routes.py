@@ -28,6 +28,7 @@ from preceptor.work.v1.work_pb2 import (
 )
 
 from chassis.db import Database
+from services.scoring.aggregation.fact_check import LABELS as FACT_CHECK_LABELS
 from tests.support.databases import Databases
 from tests.support.scoring import Task, open_database, react, scored_events
 from tests.support.work import claims, grades, rubric, verdicts
@@ -77,6 +78,7 @@ async def test_a_dispute_goes_to_a_senior_when_few_answers_are_left_and_unsettle
                 LabelCount(label="UNVERIFIABLE", experts=1),
                 LabelCount(label="SUPPORTED", experts=1),
             ],
+            labels=FACT_CHECK_LABELS,
         )
     ]
 

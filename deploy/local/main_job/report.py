@@ -111,7 +111,7 @@ def _results(outcome: Outcome) -> Table:
 def _questions(outcome: Outcome) -> Table:
     """What experts could not settle, the first few."""
     asked = [(result.item_key, question) for result in outcome.results for question in result.open_questions.questions]
-    title = f"{len(asked)} questions put to the vendor: to be asked in other words, or decided"
+    title = f"{len(asked)} questions put to the vendor, to ask in other words or decide (BatchService.DecideQuestions)"
     table = Table("task", "question", "experts say", "cannot assess", title=title, title_justify="left")
     for item_key, question in asked[:_ASKED]:
         said = ", ".join(f"{count.experts} x {count.label}" for count in question.said)

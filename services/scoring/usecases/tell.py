@@ -39,4 +39,4 @@ def _open_question(name: str, labels: Sequence[str], finding: Finding) -> OpenQu
     said = Counter(ballot.label for ballot in finding.ballots)
     counts = sorted(said.items(), key=lambda each: (-each[1], each[0]))
     told = [LabelCount(label=labels[label], experts=experts) for label, experts in counts]
-    return OpenQuestion(id=name, said=told, cannot_assess=finding.abstained)
+    return OpenQuestion(id=name, said=told, cannot_assess=finding.abstained, labels=labels)

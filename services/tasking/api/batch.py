@@ -15,6 +15,7 @@ from chassis.rpc.call import Call
 from chassis.rpc.paging import page_size
 from services.tasking.context import Context
 from services.tasking.domain.budget import most_times
+from services.tasking.usecases import decide_questions as deciding
 from services.tasking.usecases import get_batch as getting
 from services.tasking.usecases import list_results as listing
 from services.tasking.usecases import open_batch as opening
@@ -49,6 +50,14 @@ async def list_results(call: Call[Context], request: batch_pb2.ListResultsReques
         token = call.context.pager.token(request, page[-1]["position"], str(page[-1]["task_id"]))
     results = [_result(row, opened=state not in _NOT_OPENED) for row in page]
     return batch_pb2.ListResultsResponse(results=results, next_page_token=token)
+
+
+async def decide_questions(
+    call: Call[Context], request: batch_pb2.DecideQuestionsRequest
+) -> batch_pb2.DecideQuestionsResponse:
+    """Decides open questions of a task."""
+    row = await deciding.decide_questions(call.tx, parse_name("tasks", request.task, "task"), request.decisions)
+    return batch_pb2.DecideQuestionsResponse(result=_result(row, opened=True))
 
 
 def to_batch(row: Row) -> batch_pb2.Batch:
@@ -97,4 +106,5 @@ def _result(row: Row, *, opened: bool) -> batch_pb2.TaskResult:
         version=row["scored_version"],
         route=row["route"],
         open_questions=work_pb2.OpenQuestions.FromString(row["open_questions"]) if row["open_questions"] else None,
+        decisions=work_pb2.QuestionDecisions.FromString(row["decisions"]).decisions,
     )

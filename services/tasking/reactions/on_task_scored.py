@@ -5,14 +5,19 @@ An acceptance passes by itself. A proposal of less than all opens a case, which 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
 from preceptor.scoring.v1 import events_pb2
 from preceptor.tasking.v1 import events_pb2 as tasking_events
-from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD
+from preceptor.work.v1.work_pb2 import (
+    ANSWER_KIND_GOLD,
+    ROUTE_UNSPECIFIED,
+    QuestionDecision,
+    QuestionDecisions,
+)
 
 from chassis.bus.envelope import Event
 from chassis.db import Transaction
@@ -20,8 +25,10 @@ from chassis.ids import new_id
 from services.tasking.context import Context
 from services.tasking.domain.decision import ALL, Standing, Step, judge
 from services.tasking.usecases.decide_answers import Decided, decide_answers
+from services.tasking.usecases.decide_questions import still_open
 
-_CLOSED = {events_pb2.VERDICT_RESOLVED: 3, events_pb2.VERDICT_UNRESOLVED: 4}
+_RESOLVED = 3
+_CLOSED = {events_pb2.VERDICT_RESOLVED: _RESOLVED, events_pb2.VERDICT_UNRESOLVED: 4}
 
 # Answers, then tasks, then batches, each in key order: a late answer locks slot, task and batch in this order too.
 _ANSWERS = """
@@ -31,7 +38,7 @@ FROM answer a WHERE a.answer_id = ANY ($1) ORDER BY a.answer_id FOR UPDATE OF a
 """
 
 _TASKS = """
-SELECT task_id, state, scored_version FROM task WHERE task_id = ANY ($1) ORDER BY task_id FOR UPDATE
+SELECT task_id, state, scored_version, decisions FROM task WHERE task_id = ANY ($1) ORDER BY task_id FOR UPDATE
 """
 
 _APPLY = """
@@ -79,16 +86,20 @@ async def _apply(
     """Writes what was found into the tasks, and counts those that it closes; gold tasks are not in that count."""
     work = [s for s in scored if s.kind != ANSWER_KIND_GOLD]
     closing = [s.task_id for s in work if s.verdict in _CLOSED and tasks[s.task_id]["state"] not in _CLOSED.values()]
-    await tx.execute(_APPLY, list(map(_row, scored)), [UUID(id_) for id_ in closing], senior_wait)
+    rows = [_row(each, QuestionDecisions.FromString(tasks[each.task_id]["decisions"]).decisions) for each in scored]
+    await tx.execute(_APPLY, rows, [UUID(id_) for id_ in closing], senior_wait)
 
 
-def _row(scored: events_pb2.TaskScored) -> tuple[object, ...]:
-    """A `scored_task`."""
-    state = _CLOSED.get(scored.verdict)
+def _row(scored: events_pb2.TaskScored, decided: Collection[QuestionDecision]) -> tuple[object, ...]:
+    """A `scored_task`. What its vendor has decided stays so, whatever a late answer or a rescore finds."""
+    state, route = _CLOSED.get(scored.verdict), scored.route
     found = (scored.result.SerializeToString(deterministic=True), scored.confidence) if state else (None, None)
     answers = scored.version, scored.answers_seen, scored.answers_wanted
-    asked = scored.open_questions.SerializeToString(deterministic=True) or None
-    return UUID(scored.task_id), state, *answers, *found, scored.route, scored.skill_wanted, asked
+    left = still_open(scored.open_questions.questions, decided)
+    if state and decided and not left.questions:
+        state, route = _RESOLVED, ROUTE_UNSPECIFIED
+    asked = left.SerializeToString(deterministic=True) or None
+    return UUID(scored.task_id), state, *answers, *found, route, scored.skill_wanted, asked
 
 
 async def _decide(
