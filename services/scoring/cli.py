@@ -45,7 +45,9 @@ def evaluate(
     kind: Annotated[Kind, typer.Option(help="What an answer is")],
     answers: Annotated[Path, typer.Option(help="CSV with columns task, worker, label")],
     truth: Annotated[Path | None, typer.Option(help="CSV with columns task, label")] = None,
-    gold: Annotated[int, typer.Option(help="Truths left out of the figures; choices and labels learn from them")] = 0,
+    gold: Annotated[
+        int, typer.Option(help="Truths that choices, labels and numbers learn from, left out of the figures")
+    ] = 0,
     limit_answers: Annotated[int | None, typer.Option(help="At most so many answers a task")] = None,
     mode: Annotated[Mode, typer.Option(help="All at once, or answer by answer from stored state")] = Mode.BATCH,
     seed: Annotated[int, typer.Option(help="Of what is drawn by chance")] = 0,

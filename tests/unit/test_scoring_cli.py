@@ -86,6 +86,15 @@ def test_gold_is_drawn_by_seed_and_left_out_of_the_figures(tmp_path: Path, kind:
     assert {k: v for k, v in one.items() if k not in timing} == {k: v for k, v in again.items() if k not in timing}
 
 
+@MODES
+def test_gold_takes_away_what_all_raters_add_to_numbers(tmp_path: Path, mode: str) -> None:
+    files = Files(tmp_path, "numeric")
+    Files.write(files.truth, [("task", "label"), *((f"t{n}", str(7 + n % 7)) for n in range(TASKS))])
+    without, gold = files.evaluate("--mode", mode)["mae"], files.evaluate("--gold", "20", "--mode", mode)["mae"]
+    assert without == pytest.approx(3, abs=0.5)
+    assert gold < without / 2
+
+
 @KINDS
 def test_of_repeats_by_one_worker_the_last_wins(tmp_path: Path, kind: str) -> None:
     files = Files(tmp_path, kind)

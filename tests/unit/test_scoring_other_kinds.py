@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.scoring.aggregation import numeric, ordinal, overlap, preference, rings, text
 from services.scoring.aggregation.alignment import aligned, edits
@@ -47,6 +49,32 @@ def test_severity_of_raters_is_taken_out_of_numbers() -> None:
     assert choice is not None
     plain = numeric.held_out(scores, None)
     assert np.abs(predicted - value).mean() < 0.5 * np.abs(plain - value).mean()
+
+
+def scores_from_elsewhere(gold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What raters find who all see a fifth of the differences; the truth, and the tasks of which it is known."""
+    rng = np.random.default_rng(7)
+    truth = rng.normal(50, 20, 200)
+    return truth * 0.2 + 50 + rng.normal(0, 0.5, 200), truth, rng.permutation(200)[:gold]
+
+
+def test_gold_tells_how_all_raters_err_together_in_numbers() -> None:
+    errors = []
+    for size in (0, 5, 20, 100):
+        found, truth, gold = scores_from_elsewhere(size)
+        told = numeric.learned(found, gold, truth[gold])
+        np.testing.assert_array_equal(told[gold], truth[gold])
+        others = np.setdiff1d(np.arange(200), gold)
+        errors.append(np.abs(told - truth)[others].mean())
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.4 * errors[0]
+
+
+@given(st.integers(1, 60), st.integers(0, 1000))
+def test_gold_that_agrees_changes_no_number(size: int, seed: int) -> None:
+    found = np.random.default_rng(seed).normal(3, 2, 60)
+    gold = np.arange(size)
+    np.testing.assert_allclose(numeric.learned(found, gold, found[gold]), found)
 
 
 def test_numbers_of_raters_alike_are_left_to_the_mean() -> None:

@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from services.scoring.aggregation import numeric, ordinal
-from services.scoring.aggregation.crowd import Floats
+from services.scoring.aggregation.crowd import Floats, Ints
 from services.scoring.aggregation.evaluate import choices
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, drawn
 from services.scoring.aggregation.live.numbers import LiveNumbers
@@ -17,20 +17,25 @@ from services.scoring.aggregation.live.numbers import LiveNumbers
 def evaluate_numeric(answers: Answers, truth: Mapping[str, str], trial: Trial) -> Figures:
     """The figures of the command line: against the truth, or, where there is none, of each answer by the others."""
     kept, used = answers.standing(), answers.used(trial.limit, trial.seed)
-    _, asked = drawn(truth, trial.gold, trial.seed)
+    known, asked = drawn(truth, trial.gold, trial.seed)
     scores, values = _scores(used), np.array([float(label) for label in used.labels])
     begun = perf_counter()
     if asked:
         numbers = {name: number for number, name in enumerate(used.tasks)}
-        named = [name for name in asked if name in numbers]
         consensus = _by_steps(used, values).consensus() if trial.live else numeric.consensus(scores)
-        found = consensus[0][[numbers[name] for name in named]]
-        wanted = np.array([float(asked[name]) for name in named])
+        gold, (named, wanted) = _known(known, numbers), _known(asked, numbers)
+        found = numeric.learned(consensus[0], *gold)[named]
     else:
         found, wanted = _held_out(used, values) if trial.live else numeric.chosen(scores)[1], scores.value
     seconds = perf_counter() - begun
     counted = {"tasks": len(asked) or len(used.tasks), "answers": len(kept.task), "answers_used": len(scores.value)}
     return counted | {"seconds": seconds} | errors(found, wanted)
+
+
+def _known(truth: Mapping[str, str], numbers: Mapping[str, int]) -> tuple[Ints, Floats]:
+    """The tasks that have answers and a truth, and these truths."""
+    named = [name for name in truth if name in numbers]
+    return np.array([numbers[name] for name in named], dtype=np.int64), np.array([float(truth[name]) for name in named])
 
 
 def _scores(answers: Answers) -> numeric.Scores:
