@@ -1,9 +1,10 @@
 # Needs Python 3.11 or newer and make; everything else it fetches into .venv. `make` alone tells what there is.
 
 UV_VERSION := 0.13.9
-# The first Python that is new enough; `make PYTHON=/path/to/python3 ...` chooses another.
+# The first Python that is new enough; `make PYTHON=/path/to/python3 ...` chooses another. The system's comes before others:
+# distributions build it optimised by profiles, while one that pyenv has built by its defaults takes half as long again.
 IS_PYTHON := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
-PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+PYTHON ?= $(shell for name in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$name $(IS_PYTHON) 2>/dev/null && { echo $$name; break; }; done)
 
 BIN := .venv/bin
