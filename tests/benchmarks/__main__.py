@@ -58,7 +58,7 @@ async def _run(home: Path, names: Sequence[str], rounds: int, seconds: float) ->
             for name in names:
                 load = os.getloadavg()
                 with Progress(console=console, transient=True) as bars:
-                    figures[name] = await _BENCHMARKS[name](rig, Step(bars, name))
+                    figures[name] = await _BENCHMARKS[name](await rig.with_own_topics(), Step(bars, name))
                 path = report.write(name, figures[name], machine, load)
                 console.print(f"[bold]·[/] {name}: {path.relative_to(LOCAL.parent)}", highlight=False)
     report.show(console, figures)

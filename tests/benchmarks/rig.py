@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class Rig:
     kafka: Process
     rounds: int
     seconds: float
-    prefix: str = field(default_factory=lambda: f"b{uuid4().hex[:6]}.")
+    prefix: str = ""
 
     async def service(self, service: str, role: str, database_url: str) -> ServiceProcess:
         """Starts a process of a service; it is ready."""
@@ -127,10 +127,11 @@ class Rig:
                 child.kill()
             await child.wait()
 
-    async def make_topics(self) -> None:
-        """Makes all topics."""
-        wanted = topics.topics_of(catalogue().values())
-        await topics.ensure(self.backends.kafka_bootstrap, wanted, prefix=self.prefix, partitions=PARTITIONS)
+    async def with_own_topics(self) -> Rig:
+        """The same with fresh topics: what one benchmark leaves on the bus is nothing for the services of the next."""
+        prefix, wanted = f"b{uuid4().hex[:6]}.", topics.topics_of(catalogue().values())
+        await topics.ensure(self.backends.kafka_bootstrap, wanted, prefix=prefix, partitions=PARTITIONS)
+        return replace(self, prefix=prefix)
 
 
 def callers(ids: Sequence[UUID]) -> list[Caller]:
@@ -149,7 +150,5 @@ async def start_rig(home: Path, rounds: int, seconds: float) -> AsyncIterator[Ri
         secrets.folder.mkdir(parents=True, exist_ok=True)
         keys = ("generate-keys", "--private", str(secrets.signing_keys), "--public", str(secrets.jwks))
         await run_command(supervisor, "identity", {}, *keys)
-        rig = Rig(backends, supervisor, secrets, databases, postgres.process, kafka.process, rounds, seconds)
-        await rig.make_topics()
-        yield rig
+        yield Rig(backends, supervisor, secrets, databases, postgres.process, kafka.process, rounds, seconds)
         await databases.drop_templates()
