@@ -89,7 +89,7 @@ $(CLIENT_READY): $(PROTO) $(CLIENT)/package-lock.json $(CLIENT)/tsconfig.json $(
 
 $(READY): uv.lock pyproject.toml $(TOOL)/bin/uv
 	@echo "Bringing .venv to what uv.lock says"
-	@$(TOOL)/bin/uv sync --frozen --quiet
+	@$(TOOL)/bin/uv sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 # uv has an environment of its own inside the project's, which it may then make exactly what the lock file says.
