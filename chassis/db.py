@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 from chassis import tracing
 from chassis.bus.outbox import EventWriter, OutboxRow, write
 from chassis.errors import Aborted, DeadlineExceeded, InvalidArgument, ServiceError, Unavailable
+from chassis.plans import PlanAges
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -38,6 +39,7 @@ _FIRST_PAUSE = 0.005
 _ACQUIRE_SECONDS = 10.0
 
 _BY_INDEX = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+_PLAN_ANEW = "DISCARD PLANS; "
 _NOT_DURABLE = "; SET LOCAL synchronous_commit = off"
 
 _CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
@@ -132,9 +134,10 @@ class Transaction:
 class Database:
     """A pool of connections to one service's database, as its application role."""
 
-    def __init__(self, pool: Pool, events: EventWriter | None = None) -> None:
+    def __init__(self, pool: Pool, plans: PlanAges, events: EventWriter | None = None) -> None:
         """Use `Database.connect`. `on_commit_with_events` is called after each commit that left rows in the outbox."""
         self._pool = pool
+        self._plans = plans
         self._events = events
         self.on_commit_with_events: Callable[[], None] | None = None
 
@@ -148,11 +151,19 @@ class Database:
         max_size: int = 10,
         statement_cache_size: int = 1024,
         application_name: str = "preceptor",
+        plans: PlanAges | None = None,
     ) -> Database:
         """Opens a pool. Behind a pooler that does not keep prepared statements, `statement_cache_size` must be 0.
 
         Raises `DatabaseUnavailable`.
         """
+        ages = plans or PlanAges()
+
+        async def opened(conn: asyncpg.Connection[asyncpg.Record]) -> None:
+            pid = conn.get_server_pid()
+            ages.opened(pid)
+            conn.add_termination_listener(lambda _: ages.closed(pid))
+
         try:
             pool = await asyncpg.create_pool(
                 url,
@@ -160,11 +171,12 @@ class Database:
                 max_size=max_size,
                 statement_cache_size=statement_cache_size,
                 server_settings={"application_name": application_name},
+                init=opened,
                 reset=_nothing_to_reset,
             )
         except (*_DOWN, OSError, TimeoutError) as error:
             raise DatabaseUnavailable from error
-        return cls(pool, events)
+        return cls(pool, ages, events)
 
     async def close(self, within: float = 10.0) -> None:
         """Waits up to `within` seconds for running transactions, then closes all connections."""
@@ -199,7 +211,8 @@ class Database:
         """
         async with self._lent() as conn:
             tx = Transaction(conn, self._events)
-            await conn.execute(_begin(scope, statement_timeout, by_index, durable))
+            opening = _begin(scope, statement_timeout, by_index, durable)
+            await conn.execute(_PLAN_ANEW + opening if self._plans.are_due(conn.get_server_pid()) else opening)
             try:
                 yield tx
                 if tx.pending:

@@ -31,9 +31,10 @@ _RESOLVED = 3
 _CLOSED = {events_pb2.VERDICT_RESOLVED: _RESOLVED, events_pb2.VERDICT_UNRESOLVED: 4}
 
 # Answers, then tasks, then batches, each in key order: a late answer locks slot, task and batch in this order too.
+# Asked for each answer by index: of EXISTS the server may make a table of all cases instead.
 _ANSWERS = """
 SELECT a.answer_id, a.decision_version, a.payable_basis_points,
-       EXISTS (SELECT FROM rejection_case c WHERE c.answer_id = a.answer_id) AS has_case
+       (SELECT c.case_id FROM rejection_case c WHERE c.answer_id = a.answer_id) IS NOT NULL AS has_case
 FROM answer a WHERE a.answer_id = ANY ($1) ORDER BY a.answer_id FOR UPDATE OF a
 """
 

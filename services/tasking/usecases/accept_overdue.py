@@ -10,7 +10,7 @@ from services.tasking.domain.decision import ALL
 from services.tasking.usecases.decide_answers import Decided, decide_answers
 
 _DUE = """
-SELECT answer_id FROM answer WHERE decision_version = 0 AND decide_by <= clock_timestamp()
+SELECT answer_id FROM answer WHERE decision_version = 0 AND decide_by <= statement_timestamp()
 ORDER BY decide_by LIMIT 500 FOR UPDATE SKIP LOCKED
 """
 

@@ -11,7 +11,7 @@ _CANDIDATES = """
 SELECT b.batch_id FROM batch b
 WHERE b.state = 3 AND b.closed = b.tasks
   AND NOT EXISTS (SELECT FROM slot s WHERE s.batch_id = b.batch_id AND s.state IN (1, 4)
-                  AND s.expires_at + $1::interval > clock_timestamp())
+                  AND s.expires_at > statement_timestamp() - $1::interval)
   AND NOT EXISTS (SELECT FROM answer a WHERE a.batch_id = b.batch_id AND a.decision_version = 0)
 ORDER BY b.batch_id LIMIT 100 FOR UPDATE OF b SKIP LOCKED
 """
@@ -21,7 +21,7 @@ _COMPLETE = """
 UPDATE batch b SET state = 5, completed_at = clock_timestamp()
 WHERE b.batch_id = ANY ($1)
   AND NOT EXISTS (SELECT FROM slot s WHERE s.batch_id = b.batch_id AND s.state IN (1, 4)
-                  AND s.expires_at + $2::interval > clock_timestamp())
+                  AND s.expires_at > statement_timestamp() - $2::interval)
   AND NOT EXISTS (SELECT FROM answer a WHERE a.batch_id = b.batch_id AND a.decision_version = 0)
 RETURNING b.batch_id, b.vendor_id, (SELECT count(*) FROM answer a WHERE a.batch_id = b.batch_id) AS answers,
           (SELECT count(*) FROM paid_time p WHERE p.batch_id = b.batch_id) AS times

@@ -8,7 +8,7 @@ from services.tasking.context import Context
 # Waits for nobody, so that it need not lock in key order.
 _OPEN = """
 WITH due AS (
-    SELECT task_id FROM task WHERE senior_until <= clock_timestamp()
+    SELECT task_id FROM task WHERE senior_until <= statement_timestamp()
     ORDER BY senior_until LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE task t SET route = 1, skill_wanted = 0, senior_until = NULL FROM due d WHERE t.task_id = d.task_id
 RETURNING t.task_id

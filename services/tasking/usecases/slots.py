@@ -24,7 +24,8 @@ WHERE s.slot_id = $1 AND s.expert_id = $2 FOR UPDATE OF s
 # Slots first, then their tasks in key order: the order in which every use case locks.
 _END = """
 WITH ended AS (
-    UPDATE slot SET state = $2, ended_at = clock_timestamp() WHERE slot_id = ANY($1) AND state = 1 RETURNING task_id),
+    UPDATE slot s SET state = $2, ended_at = clock_timestamp() FROM unnest($1::uuid[]) AS id
+    WHERE s.slot_id = id AND s.state = 1 RETURNING s.task_id),
 freed AS (
     SELECT task_id, count(*)::smallint AS seats FROM ended GROUP BY task_id),
 locked AS (
