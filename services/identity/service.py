@@ -38,6 +38,7 @@ SERVICE: Service[Context] = Service(
         "preceptor.identity.v1.ExpertService": {
             "GetExpert": read(experts.get_expert),
             "AttestExpert": write(experts.attest_expert),
+            "SetLocales": write(experts.set_locales),
             "SuspendExpert": write(experts.suspend_expert),
             "ReinstateExpert": write(experts.reinstate_expert),
         },

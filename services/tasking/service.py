@@ -51,6 +51,7 @@ SERVICE: Service[Context] = Service(
         },
         "preceptor.tasking.v1.WorkService": {
             "ClaimTask": write(work.claim_task),
+            "GetHeldTasks": read(work.get_held_tasks),
             "Heartbeat": write(work.heartbeat),
             "SaveDraft": write(work.save_draft),
             "SubmitAnswer": write(work.submit_answer),

@@ -41,6 +41,7 @@ Ask = Callable[[str, int], Message]
 ASK: dict[str, Ask] = {
     "identity.v1.VendorService/GetVendor": lambda name, _: vendor_pb2.GetVendorRequest(name=name),
     "identity.v1.ExpertService/GetExpert": lambda name, _: expert_pb2.GetExpertRequest(name=name),
+    "identity.v1.ExpertService/SetLocales": lambda name, _: expert_pb2.SetLocalesRequest(name=name, locales=["en"]),
     "tasking.v1.ProjectService/GetProject": lambda name, _: project_pb2.GetProjectRequest(name=name),
     "tasking.v1.BatchService/UploadBatch": lambda name, _: batch_pb2.UploadBatchRequest(
         header=batch_pb2.UploadHeader(project=name, batch_key="b")

@@ -90,14 +90,14 @@ async def test_drafts_are_compared_by_version_and_come_back_with_the_lease(world
     assert (Answer.FromString(again["draft"]), again["draft_version"]) == (answer(0, "more"), 2)
 
 
-async def test_a_lease_that_ran_out_takes_neither_heartbeat_nor_draft_nor_return(world: World) -> None:
+async def test_a_lease_that_ran_out_takes_neither_heartbeat_nor_return(world: World) -> None:
     await world.opened()
     slot = await world.lease()
     await world.pass_time(PAST_LEASE)
     for swept in (False, True):
         if swept:
             assert await world.tick(expire) == 1
-        for attempt in (beat(world, slot), save(world, slot, 0), world.give_back(slot)):
+        for attempt in (beat(world, slot), world.give_back(slot)):
             with pytest.raises(LeaseExpired):
                 await attempt
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from preceptor.work.v1.rubric_grade_pb2 import CriterionGrade, RubricCriterion, RubricGradePayload
 from preceptor.work.v1.work_pb2 import Answer, Payload, Question
 
-from chassis.contract.answers.rules import LevelOutsideScale, Rules, SpanOutsideText, check_complete, check_length
+from chassis.contract.answers.rules import LevelOutsideScale, Rules, check_complete, check_length
+from chassis.contract.answers.spans import check_span
 
 _FIELD = "answer.rubric_grade.grades"
 NOT_MET, MET = 0, 1
@@ -13,8 +14,8 @@ NOT_MET, MET = 0, 1
 
 
 def check(payload: Payload, answer: Answer) -> None:
-    """Raises `UnknownQuestion`, `QuestionRepeated`, `QuestionUnanswered`, `LevelOutsideScale`, `SpanOutsideText` or
-    `JustificationTooShort`.
+    """Raises `UnknownQuestion`, `QuestionRepeated`, `QuestionUnanswered`, `LevelOutsideScale`, `JustificationTooShort`,
+    or what `check_span` raises.
     """
     asked, grades = payload.rubric_grade, answer.rubric_grade.grades
     criteria = {criterion.id: criterion for criterion in asked.criteria}
@@ -30,10 +31,8 @@ def _check_grade(asked: RubricGradePayload, criterion: RubricCriterion, grade: C
         if grade.level not in scale:
             raise LevelOutsideScale(field=f"{field}.level", levels=", ".join(map(str, scale)))
         check_length(grade.rationale, asked.min_rationale_chars, f"{field}.rationale")
-    length = len(asked.response)
     for place, span in enumerate(grade.evidence):
-        if span.end > length:
-            raise SpanOutsideText(field=f"{field}.evidence[{place}].end", length=str(length))
+        check_span(asked.response, span, f"{field}.evidence[{place}]")
 
 
 def levels(criterion: RubricCriterion) -> list[int]:

@@ -47,6 +47,20 @@ class SpanOutsideText(InvalidArgument):
     reason = "SPAN_OUTSIDE_TEXT"
 
 
+class SpanQuoteMismatch(InvalidArgument):
+    """The passage is not what its quote says. Positions count Unicode code points of the raw text: convert them, and
+    quote the raw text.
+    """
+
+    reason = "SPAN_QUOTE_MISMATCH"
+
+
+class SpanQuoteMissing(InvalidArgument):
+    """The text has characters that some count as one and others as two: quote the passage, to show that you mean it."""
+
+    reason = "SPAN_QUOTE_MISSING"
+
+
 class JustificationTooShort(InvalidArgument):
     """The task asks for a longer justification."""
 

@@ -26,7 +26,7 @@ from deploy.local.main_job.waiting import until
 _SERVICES = ("identity", "tasking", "scoring", "payouts")
 _DRAFTS = 4
 _BETWEEN_DRAFTS_SECONDS = 0.5
-_LAPSED = ("LEASE_EXPIRED", "LEASE_ENDED")
+_LAPSED = ("ANSWER_WINDOW_CLOSED", "LEASE_ENDED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ async def _draft(
         for number in range(_DRAFTS):
             await asyncio.sleep(_BETWEEN_DRAFTS_SECONDS if number else 0)
             saved = await stub.SaveDraft(request, metadata=await expert.session.auth())
+            if saved.expire_time.ToNanoseconds() <= time.time_ns():
+                return None
             request.base_version = saved.draft_version
     except grpc.aio.AioRpcError as error:
         if reason_of(error) not in _LAPSED:

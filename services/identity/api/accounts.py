@@ -11,6 +11,7 @@ from preceptor.identity.v1.account_pb2 import (
 )
 
 from chassis.ids import name
+from chassis.locales import canonical_each
 from chassis.rpc.call import Call
 from services.identity.context import Context
 from services.identity.usecases import create_staff as staff
@@ -19,8 +20,9 @@ from services.identity.usecases import register_expert as registration
 
 async def register_expert(call: Call[Context], request: RegisterExpertRequest) -> RegisterExpertResponse:
     """Registers an expert."""
+    locales = canonical_each(request.locales, "locales")
     account, expert = await registration.register_expert(
-        call.database, call.context, request.email, request.password, request.display_name, request.locales
+        call.database, call.context, request.email, request.password, request.display_name, locales
     )
     return RegisterExpertResponse(account=name("accounts", account.id), expert=name("experts", expert.id))
 

@@ -7,11 +7,13 @@ from preceptor.identity.v1.events_pb2 import ExpertStatus
 from preceptor.work.v1 import work_pb2
 
 from chassis.ids import name, parse_name
+from chassis.locales import canonical_each
 from chassis.rpc.call import Call
 from services.identity.context import Context
 from services.identity.domain.expert import Claim, Expert
 from services.identity.usecases import attest_expert as attestation
 from services.identity.usecases import get_expert as lookup
+from services.identity.usecases import set_locales as relocation
 from services.identity.usecases import suspend_expert as suspension
 
 
@@ -27,6 +29,13 @@ async def attest_expert(call: Call[Context], request: pb.AttestExpertRequest) ->
     claims = [Claim(claim.kind, claim.value) for claim in request.claims]
     expert = await attestation.attest_expert(call.tx, expert_id, claims, request.payout_eligible, call.caller.person_id)
     return pb.AttestExpertResponse(expert=_message(expert))
+
+
+async def set_locales(call: Call[Context], request: pb.SetLocalesRequest) -> pb.SetLocalesResponse:
+    """Changes what locales an expert works in: by the expert, or by staff."""
+    expert_id = call.expert(parse_name("experts", request.name, "name"))
+    expert = await relocation.set_locales(call.tx, expert_id, canonical_each(request.locales, "locales"))
+    return pb.SetLocalesResponse(expert=_message(expert))
 
 
 async def suspend_expert(call: Call[Context], request: pb.SuspendExpertRequest) -> pb.SuspendExpertResponse:

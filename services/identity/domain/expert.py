@@ -45,6 +45,12 @@ class Expert:
         """The expert with another status, ACTIVE or SUSPENDED."""
         return replace(self, status=status, version=self.version + 1)
 
+    def working_in(self, locales: Iterable[str]) -> Expert:
+        """The expert with other locales, given in their canonical form; itself if these are what it has."""
+        if (wanted := tuple(locales)) == self.locales:
+            return self
+        return replace(self, locales=wanted, version=self.version + 1)
+
     def attested(self, claims: Iterable[Claim], payout_eligible: bool, reviewer_person: UUID) -> Expert:
         """The expert with what a reviewer attests instead of what was. Raises `SelfAttestation`."""
         if reviewer_person == self.person_id:

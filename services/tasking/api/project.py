@@ -7,6 +7,7 @@ from preceptor.work.v1 import work_pb2
 
 from chassis.db import Row
 from chassis.ids import name, parse_name
+from chassis.locales import canonical
 from chassis.rpc.call import Call
 from services.tasking.context import Context
 from services.tasking.usecases import create_project as creating
@@ -26,7 +27,7 @@ async def create_project(
             display_name=asked.display_name,
             task_type=asked.task_type,
             domain=asked.domain,
-            locale=asked.locale,
+            locale=canonical(asked.locale, "project.locale"),
             instructions=asked.instructions,
             required_claims=[f"{claim.kind}={claim.value}" for claim in asked.required_claims],
             min_answers=asked.redundancy.min_answers,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from preceptor.tasking.v1 import work_pb2
 from preceptor.work.v1 import work_pb2 as work
 
@@ -9,8 +11,10 @@ from chassis import money
 from chassis.db import Row
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
+from chassis.rpc.paging import page_size
 from services.tasking.context import Context
 from services.tasking.usecases import claim_task as claiming
+from services.tasking.usecases import get_held_tasks as holding
 from services.tasking.usecases import keep_alive
 from services.tasking.usecases import return_task as returning
 from services.tasking.usecases import submit_answer as submitting
@@ -26,6 +30,16 @@ async def claim_task(call: Call[Context], request: work_pb2.ClaimTaskRequest) ->
     response = work_pb2.ClaimTaskResponse()
     response.retry_after.FromTimedelta(settings.claim_retry)
     return response
+
+
+async def get_held_tasks(call: Call[Context], request: work_pb2.GetHeldTasksRequest) -> work_pb2.GetHeldTasksResponse:
+    """Gives what the calling expert holds or may still hand in late."""
+    limit = page_size(request.page_size, default=10, greatest=50)
+    before = call.context.pager.position(request)
+    last = UUID(str(before[0])) if before else None
+    page = await holding.get_held_tasks(call.tx, call.own_expert(), last, limit, call.context.settings.late_grace)
+    token = call.context.pager.token(request, str(page.rows[-1]["slot_id"])) if page.more else ""
+    return work_pb2.GetHeldTasksResponse(tasks=[_held(row) for row in page.rows], next_page_token=token)
 
 
 async def heartbeat(call: Call[Context], request: work_pb2.HeartbeatRequest) -> work_pb2.HeartbeatResponse:
@@ -73,6 +87,12 @@ async def return_task(call: Call[Context], request: work_pb2.ReturnTaskRequest) 
     slot_id = parse_name("slots", request.slot, "slot")
     await returning.return_task(call.tx, slot_id, call.own_expert(), request.fencing_token)
     return work_pb2.ReturnTaskResponse()
+
+
+def _held(row: Row) -> work_pb2.HeldTask:
+    held = work_pb2.HeldTask(lease=_lease(row), late=row["late"])
+    held.answer_until.FromDatetime(row["answer_until"])
+    return held
 
 
 def _lease(row: Row) -> work_pb2.Lease:

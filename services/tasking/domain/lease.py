@@ -115,6 +115,17 @@ def check_submittable(hold: Hold, fencing_token: int, grace: timedelta) -> bool:
     return False
 
 
+def answerable(hold: Hold, grace: timedelta, seats: Seats, batch_open: bool) -> bool:
+    """Whether an answer would be taken now, in time or late."""
+    try:
+        if not check_submittable(hold, hold.fencing_token, grace):
+            place_late(seats)
+            return batch_open
+    except (LeaseEnded, AnswerWindowClosed):
+        return False
+    return True
+
+
 def place_late(seats: Seats) -> Taken:
     """Where a late answer goes: back on a seat if one is free, else beside the seats as surplus.
 

@@ -9,6 +9,7 @@ from preceptor.identity.v1 import events_pb2
 
 from chassis.bus.envelope import Event
 from chassis.db import Transaction
+from chassis.locales import respelled
 from services.tasking.context import Context
 from services.tasking.usecases.end_holds import Stopped, end_holds
 
@@ -36,7 +37,7 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.ExpertChanged
         [expert.status == events_pb2.EXPERT_STATUS_ACTIVE for expert in experts],
         [UUID(expert.person_id) for expert in experts],
         [" ".join(f"{claim.kind}={claim.value}" for claim in expert.claims) for expert in experts],
-        [" ".join(expert.locales) for expert in experts],
+        [" ".join(respelled(expert.locales)) for expert in experts],
     )
     stopped = {
         UUID(event.message.expert_id): Stopped(event.message.version, event.time, event.traceparent)

@@ -29,7 +29,7 @@ item AS (
     WHERE draw.drawn < $8::float8 + ($7::float8 - $8::float8) * coalesce(k.doubt, 1)
       AND b.state = 3 AND b.gold_taken < b.gold_most AND t.kind = 2
       AND p.required_claims <@ $2::text[]
-      AND (p.locale = ANY ($3::text[]) OR split_part(p.locale, '-', 1) = ANY ($3::text[]))
+      AND p.locale || '-' LIKE ANY ($3::text[])
       AND ($4::uuid IS NULL OR p.project_id = $4)
       AND NOT EXISTS (SELECT FROM task g WHERE g.item_id = t.task_id AND g.expert_id = $1)
       AND EXISTS (SELECT FROM task w WHERE w.batch_id = b.batch_id AND w.kind = 1 AND w.state = 2
@@ -61,6 +61,7 @@ class Seeker(NamedTuple):
     expert_id: UUID
     claims: list[str]
     locales: list[str]
+    """Patterns, of which a project's locale must match one (`domain/locale.py`)."""
     project_id: UUID | None
     """The only project that is asked for, if any."""
 

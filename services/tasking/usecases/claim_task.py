@@ -16,6 +16,7 @@ from chassis.db import Transaction
 from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
 from services.tasking.domain.lease import SlotState
+from services.tasking.domain.locale import patterns
 from services.tasking.domain.seniority import USUAL
 from services.tasking.settings import TaskingSettings
 from services.tasking.usecases.claim_gold import Seeker, claim_gold
@@ -41,7 +42,7 @@ WITH eligible AS (
            p.task_type, p.domain
     FROM batch b JOIN project p USING (project_id)
     WHERE b.state = 3 AND p.required_claims <@ $2::text[]
-      AND (p.locale = ANY ($3::text[]) OR split_part(p.locale, '-', 1) = ANY ($3::text[]))
+      AND p.locale || '-' LIKE ANY ($3::text[])
       AND ($4::uuid IS NULL OR p.project_id = $4)),
 usual AS (
     SELECT t.task_id, t.batch_id FROM eligible e, LATERAL (
@@ -114,7 +115,7 @@ async def claim_task(
         raise ExpertNotActive
     slot_id = await _held(tx, expert_id)
     if slot_id is None:
-        seeker = Seeker(expert_id, expert["claims"], expert["locales"], project_id)
+        seeker = Seeker(expert_id, expert["claims"], patterns(expert["locales"]), project_id)
         slot_id = await claim_gold(tx, seeker, settings) if expert["gold"] else None
         if slot_id is None:
             claim = _CLAIM_AS_SENIOR if expert["senior"] else _CLAIM

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.db import Transaction
 from chassis.errors import Aborted
-from services.tasking.domain.lease import check_runs
+from services.tasking.domain.lease import check_runs, check_submittable
 from services.tasking.settings import TaskingSettings
 from services.tasking.usecases.slots import hold_of, lock_slot
 
@@ -23,9 +23,12 @@ UPDATE slot SET draft = $4, draft_version = draft_version + 1, seen_at = clock_t
 WHERE slot_id = $1 RETURNING expires_at
 """
 
+# No sign of life: the time of an ended lease is not paid by it.
+_SAVE_LATE = "UPDATE slot SET draft = $2, draft_version = draft_version + 1 WHERE slot_id = $1 RETURNING expires_at"
+
 
 class DraftVersionStale(Aborted):
-    """Another draft was saved meanwhile, perhaps in another window: claim again to load it."""
+    """Another draft was saved meanwhile, perhaps in another window: load it with GetHeldTasks."""
 
     reason = "DRAFT_VERSION_STALE"
     retryable = False
@@ -52,11 +55,16 @@ async def save_draft(
 ) -> tuple[int, datetime]:
     """Saves a draft if it is made from the version that stands; returns its version and when the lease ends now.
 
-    Raises what `heartbeat` raises, and `DraftVersionStale`.
+    Within the late grace, in which an answer is taken, its draft is saved too: but the lease stays over.
+    Raises `NotYours`, `WrongFencingToken`, `LeaseEnded`, `AnswerWindowClosed` or `DraftVersionStale`.
     """
     slot = await lock_slot(tx, slot_id, expert_id)
-    check_runs(hold_of(slot), fencing_token)
+    in_time = check_submittable(hold_of(slot), fencing_token, settings.late_grace)
     if slot["draft_version"] != base_version:
         raise DraftVersionStale(field="base_version", draft_version=str(slot["draft_version"]))
-    expires_at: datetime = await tx.fetchval(_SAVE, slot_id, slot["lease"], settings.greatest_hold, draft)
+    expires_at: datetime
+    if in_time:
+        expires_at = await tx.fetchval(_SAVE, slot_id, slot["lease"], settings.greatest_hold, draft)
+    else:
+        expires_at = await tx.fetchval(_SAVE_LATE, slot_id, draft)
     return base_version + 1, expires_at

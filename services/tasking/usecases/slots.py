@@ -8,7 +8,11 @@ import asyncpg
 
 from chassis.db import Transaction
 from chassis.rpc.call import NotYours
-from services.tasking.domain.lease import Hold, SlotState
+from services.tasking.domain.lease import Hold, Seats, SlotState
+
+BATCH_OPEN = 3
+"""The number of an open batch's state, as in the contract."""
+_AVAILABLE = 2  # of TaskState
 
 _LOCK = """
 SELECT s.*, p.lease, clock_timestamp() AS now FROM slot s JOIN project p USING (project_id)
@@ -45,6 +49,20 @@ async def lock_slot(tx: Transaction, slot_id: UUID, expert_id: UUID, *, with_tas
 def hold_of(slot: asyncpg.Record) -> Hold:
     """The slot as the rules of leases need it, with the database's time at which it was locked."""
     return Hold(SlotState(slot["state"]), slot["fencing_token"], slot["expires_at"], slot["now"])
+
+
+def seats_of(task: asyncpg.Record, slot: asyncpg.Record) -> Seats:
+    """The room that the task (whose state is its column `task_state`) has for a late answer from this slot.
+
+    A lease that has run out and that no timer has ended yet still holds its seat: it makes room for itself.
+    """
+    return Seats(
+        taken=task["seats_taken"] - (slot["state"] == SlotState.LEASED),
+        wanted=task["answers_wanted"],
+        surplus=task["surplus_taken"],
+        most_surplus=slot["max_answers"],
+        open=task["task_state"] == _AVAILABLE,
+    )
 
 
 async def end_slots(tx: Transaction, slot_ids: list[UUID], state: SlotState) -> None:

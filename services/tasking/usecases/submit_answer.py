@@ -17,15 +17,12 @@ from preceptor.work.v1 import work_pb2
 from chassis.contract.answers import check_answer, questions_of
 from chassis.db import Transaction
 from chassis.ids import new_id
-from services.tasking.domain.lease import AnswerWindowClosed, Seats, SlotState, Taken, check_submittable, place_late
+from services.tasking.domain.lease import AnswerWindowClosed, SlotState, Taken, check_submittable, place_late
 from services.tasking.settings import TaskingSettings
-from services.tasking.usecases.slots import hold_of, lock_slot
-
-_OPEN = 3  # of BatchState
-_AVAILABLE = 2  # of TaskState
+from services.tasking.usecases.slots import BATCH_OPEN, hold_of, lock_slot, seats_of
 
 _LOCK_TASK = """
-SELECT seats_taken, answers_wanted, surplus_taken, state FROM task WHERE task_id = $1 FOR UPDATE
+SELECT seats_taken, answers_wanted, surplus_taken, state AS task_state FROM task WHERE task_id = $1 FOR UPDATE
 """
 
 # Locked against its completion, after which no answer comes any more; after the task, as where tasks are closed.
@@ -99,18 +96,10 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
 async def _take_late(tx: Transaction, slot: asyncpg.Record) -> Taken:
     """Finds the place of a late answer. Raises `AnswerWindowClosed`."""
     task = await tx.fetchrow(_LOCK_TASK, slot["task_id"])
-    if task is None or await tx.fetchval(_LOCK_BATCH, slot["batch_id"]) != _OPEN:
+    if task is None or await tx.fetchval(_LOCK_BATCH, slot["batch_id"]) != BATCH_OPEN:
         raise AnswerWindowClosed
     unswept = slot["state"] == SlotState.LEASED
-    taken = place_late(
-        Seats(
-            taken=task["seats_taken"] - unswept,
-            wanted=task["answers_wanted"],
-            surplus=task["surplus_taken"],
-            most_surplus=slot["max_answers"],
-            open=task["state"] == _AVAILABLE,
-        )
-    )
+    taken = place_late(seats_of(task, slot))
     late = taken is Taken.LATE
     await tx.execute(_PLACE_LATE, slot["task_id"], int(late) - int(unswept), int(not late))
     return taken
