@@ -12,13 +12,26 @@ from chassis.errors import InvalidArgument
 BASIS_POINTS = 10_000
 _SECONDS_PER_HOUR = 3_600
 _NANOS = 1_000_000_000
-_INT64 = 2**63
+
+# No sum of money overflows 64 bits, because none of these does: see docs/decisions/0078. Minor units, of any currency.
+GREATEST_AMOUNT = 10**15
+"""What one fact may move: a deposit, the worst case of a batch, a payout."""
+GREATEST_FUNDS = 10**16
+"""What a vendor may have with us, free and reserved."""
+GREATEST_BALANCE = 4 * 10**18
+"""What may come in of a currency by one account. It does by two, our bank and our expense: others hold twice this."""
 
 
 class InvalidMoney(InvalidArgument):
-    """The amount is malformed: finer than the currency's minor unit, out of range, or of mixed signs."""
+    """The amount is malformed: finer than the currency's minor unit, or of mixed signs."""
 
     reason = "INVALID_MONEY"
+
+
+class AmountTooLarge(InvalidArgument):
+    """The amount is more than one transfer may be: look whether it is in the currency's own units."""
+
+    reason = "AMOUNT_TOO_LARGE"
 
 
 class UnknownCurrency(InvalidArgument):
@@ -55,7 +68,7 @@ def from_proto(money: Money, field: str) -> tuple[int, str]:
     """Minor units and currency of an API amount.
 
     Raises `UnknownCurrency`, or `InvalidMoney` naming `field`: units and nanos of opposite signs, nanos of a whole unit
-    or more, a fraction finer than the minor unit, or more than 64 bits hold.
+    or more, or a fraction finer than the minor unit. Raises `AmountTooLarge` beyond `GREATEST_AMOUNT` on either side.
     """
     try:
         scale = 10 ** exponent(money.currency_code)
@@ -64,8 +77,10 @@ def from_proto(money: Money, field: str) -> tuple[int, str]:
     if abs(money.nanos) >= _NANOS or money.units * money.nanos < 0:
         raise InvalidMoney(field=field)
     minor, finer = divmod(money.units * _NANOS + money.nanos, _NANOS // scale)
-    if finer or not -_INT64 <= minor < _INT64:
+    if finer:
         raise InvalidMoney(field=field)
+    if abs(minor) > GREATEST_AMOUNT:
+        raise AmountTooLarge(field=field, minor=str(minor), most_minor=str(GREATEST_AMOUNT))
     return minor, money.currency_code
 
 

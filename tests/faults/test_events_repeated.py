@@ -90,7 +90,7 @@ async def _caught_up(job: DoneJob) -> None:
 async def _money(job: DoneJob) -> Money:
     async with _database(job, "payouts") as database:
         balances = await database.fetch(
-            "SELECT a.code, b.debits, b.credits FROM balance b JOIN account a ON a.id = b.account_id ORDER BY 1"
+            "SELECT a.code, b.amount FROM balance b JOIN account a ON a.id = b.account_id ORDER BY 1"
         )
         earnings = await database.fetch(
             "SELECT answer_id, time_id, version, amount, taken_back, state FROM earning ORDER BY 1, 2, 3"

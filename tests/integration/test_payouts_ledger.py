@@ -66,7 +66,7 @@ async def test_an_overdraft_anywhere_in_a_batch_books_nothing(market: Market) ->
 async def test_the_storage_itself_refuses_an_overdraft(market: Market) -> None:
     await market.run(lambda tx: post(tx, [deposit("a", 100)]))
     with pytest.raises(asyncpg.CheckViolationError, match="no_overdraft"):
-        await market.fetch("UPDATE balance SET debits = debits + 101 WHERE vendor_id = $1", VENDOR)
+        await market.fetch("UPDATE balance SET amount = amount - 101 WHERE vendor_id = $1", VENDOR)
 
 
 @pytest.mark.parametrize("table", ["transfer", "block"])
@@ -104,7 +104,7 @@ TAMPERINGS = {
     "last": ("DELETE FROM transfer WHERE seq = 3", "journal is shorter than its chain: USD"),
     "block": ("UPDATE block SET hash = '\\x00' WHERE n = 1", "chain is broken: USD block 1"),
     "balance": (
-        "UPDATE balance SET credits = credits + 1 WHERE vendor_id IS NOT NULL",
+        "UPDATE balance SET amount = amount + 1 WHERE vendor_id IS NOT NULL",
         "currency does not sum to zero",
     ),
 }

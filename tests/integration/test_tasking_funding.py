@@ -15,16 +15,18 @@ from preceptor.tasking.v1.batch_pb2 import (
 )
 from preceptor.tasking.v1.events_pb2 import BatchFundingRequested, BatchOpened, TierNeed
 
+from chassis import money
 from chassis.errors import ServiceError
 from chassis.ids import new_id
 from services.tasking.api.batch import to_batch
-from services.tasking.domain.budget import PriceTooLow
-from services.tasking.domain.upload import BatchEmpty, BatchNotOpenable
+from services.tasking.domain.budget import BatchTooCostly, PriceTooLow
+from services.tasking.domain.upload import BatchEmpty, BatchFull, BatchNotOpenable
 from services.tasking.reactions import on_budget_refused, on_budget_reserved
 from services.tasking.usecases.create_project import RateCardUnknown, TierUnknown, VendorNotActive
 from services.tasking.usecases.get_batch import get_batch
 from services.tasking.usecases.open_batch import open_batch
-from tests.support.tasking import FEE, PRICE, World, reserved
+from services.tasking.usecases.upload_batch import store_chunk
+from tests.support.tasking import FEE, PRICE, World, new_task, reserved
 
 BATCH = "SELECT * FROM batch WHERE batch_id = $1"
 
@@ -174,3 +176,45 @@ async def test_a_project_needs_an_active_vendor_and_a_known_tier(world: World) -
             await make
         assert (raised.value.reason, raised.value.field) == (reason, field)
     assert await world.rows("SELECT FROM project") == []
+
+
+RATE, DAY = 10**12, 86_400  # the largest that doors let in
+
+
+async def test_a_batch_that_costs_more_than_can_be_reserved_is_refused_at_its_upload_by_what_is_too_large(
+    world: World,
+) -> None:
+    await world.publish_rates(version=2, rate=RATE)
+    project = await world.project(1, 1, seconds=DAY)
+    with pytest.raises(BatchTooCostly) as refused:
+        await world.staged(3000, project)
+    assert refused.value.field == "chunk.tasks"
+    assert refused.value.metadata["most_minor"] == str(money.GREATEST_AMOUNT)
+    assert await request(world, await world.staged(16, project, "b2"))
+
+
+async def test_a_batch_that_dearer_rates_have_made_too_costly_is_refused_at_its_opening(world: World) -> None:
+    project = await world.project(1, 1, seconds=DAY)
+    batch_id = await world.staged(3000, project)
+    await world.publish_rates(version=2, rate=RATE)
+    with pytest.raises(BatchTooCostly) as refused:
+        await request(world, batch_id)
+    assert refused.value.field == "name"
+    assert (await world.row(BATCH, batch_id))["state"] == BATCH_STATE_STAGING
+
+
+async def test_a_project_of_which_no_batch_could_be_opened_is_none(world: World) -> None:
+    await world.publish_rates(version=2, rate=RATE)
+    with pytest.raises(BatchTooCostly) as refused:
+        await world.project(1, 50, seconds=DAY)
+    assert refused.value.field == "project.expected_seconds"
+    await world.publish_rates(version=3, rate=1)
+    with pytest.raises(PriceTooLow):
+        await world.project(seconds=60)
+
+
+async def test_a_batch_is_full_at_a_million_tasks(world: World) -> None:
+    batch_id = await world.staged(1, await world.project())
+    await world.do(lambda tx: tx.execute("UPDATE batch SET tasks = 1000000 WHERE batch_id = $1", batch_id))
+    with pytest.raises(BatchFull):
+        await world.do(lambda tx: store_chunk(tx, batch_id, 2, [new_task("one more", 1)]))

@@ -23,6 +23,7 @@ from chassis.bus.outbox import EventWriter
 from chassis.contract.events import catalogue
 from chassis.db import Database, Scope, Transaction
 from chassis.ids import new_id
+from chassis.rpc.call import Call, Caller
 from chassis.rpc.paging import Pager
 from chassis.vault import Vault
 from services.payouts.context import Context
@@ -46,6 +47,8 @@ from tests.support.databases import Databases
 
 FACTS = RailFacts("double", timedelta(hours=24), True, timedelta(0))
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
 NOBODY = UUID(int=0)
 NO_CARD = RateCard(NOBODY, 0, "USD", 0, {})
 
@@ -111,6 +114,14 @@ class Market:
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         return await self.database.run(Scope.service(), work)
+
+    async def call(
+        self, handler: Callable[[Call[Context], Q], Awaitable[A]], request: Q, who: Caller | None = None
+    ) -> A:
+        """A handler of the API, called by finance unless by somebody else."""
+        caller = who or staff()
+        async with self.database.transaction(caller.scope) as tx:
+            return await handler(Call(caller, self.context, self.database, tx), request)
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
         return list(await self.run(lambda tx: tx.fetch(sql, *args)))
@@ -233,7 +244,7 @@ class Market:
 
     async def balance(self, code: str) -> int:
         rows = await self.fetch(
-            "SELECT b.credits - b.debits FROM account a JOIN balance b ON b.account_id = a.id WHERE a.code = $1", code
+            "SELECT b.amount FROM account a JOIN balance b ON b.account_id = a.id WHERE a.code = $1", code
         )
         return int(rows[0][0]) if rows else 0
 
@@ -275,6 +286,11 @@ class Market:
         await self.react(*submitted)
         await self.react(*(decided(answer) for answer in submitted))
         await self.release()
+
+
+def staff(role: str = "FINANCE", person_id: UUID | None = None) -> Caller:
+    """Somebody of the staff, a person of their own unless one is given."""
+    return Caller(new_id(), "staff", frozenset({role}), person_id or new_id(), new_id())
 
 
 def vendor_changed(vendor_id: UUID, version: int = 1, *, active: bool = True) -> identity.VendorChanged:

@@ -266,6 +266,7 @@ class World:
         claims: Sequence[str] = (),
         tier: str = "P1",
         task_type: TaskType.ValueType = TASK_TYPE_PAIRWISE_PREFERENCE,
+        seconds: int = SECONDS,
     ) -> UUID:
         """A project whose tasks get so many answers; by default in English and without required claims."""
         new = NewProject(
@@ -281,7 +282,7 @@ class World:
             stop_confidence=0.9,
             rate_card_id=self.rate_card_id,
             tier=tier,
-            expected_seconds=SECONDS,
+            expected_seconds=seconds,
             lease=timedelta(minutes=30),
         )
         return await self.do(lambda tx: create_project(tx, new))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from iso4217 import Currency
 
 from services.payouts.domain import accounts, ledger
-from services.payouts.domain.ledger import KeyReused, Overdraft, Transfer
+from services.payouts.domain.ledger import BalanceTooLarge, KeyReused, Overdraft, Transfer
 from services.payouts.service import SERVICE
 
 VENDOR, EXPERT = UUID(int=1), UUID(int=2)
@@ -21,6 +21,7 @@ HELD = accounts.held(EXPERT, "USD")
 FEE = accounts.platform_fee("USD")
 BANK = accounts.bank("USD")
 ALL = [PREFUND, HELD, FEE, BANK]
+MOST = 10_000
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 transfers = st.lists(
@@ -38,21 +39,30 @@ transfers = st.lists(
 def test_a_batch_moves_money_and_makes_none(batch: list[Transfer]) -> None:
     balances = dict.fromkeys(ALL, 50)
     with suppress(Overdraft):
-        ledger.move(balances, batch)
+        ledger.move(balances, batch, MOST)
     assert sum(balances.values()) == 50 * len(ALL)
     assert all(balances[account] >= 0 for account in (PREFUND, HELD, FEE))
 
 
 def test_an_overdraft_names_account_and_what_is_missing() -> None:
     with pytest.raises(Overdraft) as raised:
-        ledger.move({PREFUND: 60, HELD: 0}, [Transfer("k", PREFUND, HELD, 100, "test")])
+        ledger.move({PREFUND: 60, HELD: 0}, [Transfer("k", PREFUND, HELD, 100, "test")], MOST)
     assert raised.value.metadata["account"] == PREFUND.code
     assert raised.value.metadata["missing"] == "40"
 
 
+def test_no_more_comes_in_by_an_account_than_the_ledger_keeps() -> None:
+    balances = {BANK: 100 - MOST, PREFUND: MOST - 100}
+    ledger.move(balances, [Transfer("k", BANK, PREFUND, 100, "deposit")], MOST)
+    with pytest.raises(BalanceTooLarge) as raised:
+        ledger.move(balances, [Transfer("l", BANK, PREFUND, 1, "deposit")], MOST)
+    assert raised.value.metadata == {"account": BANK.code, "currency": "USD", "key": "l", "most_minor": str(MOST)}
+    ledger.move(balances, [Transfer("m", PREFUND, BANK, 1, "back")], MOST)
+
+
 def test_accounts_of_the_world_outside_have_no_floor() -> None:
     balances = {BANK: 0, PREFUND: 0}
-    ledger.move(balances, [Transfer("k", BANK, PREFUND, 100, "deposit")])
+    ledger.move(balances, [Transfer("k", BANK, PREFUND, 100, "deposit")], MOST)
     assert balances == {BANK: -100, PREFUND: 100}
 
 

@@ -93,22 +93,18 @@ async def balances_are_folds(payouts: asyncpg.Connection[asyncpg.Record]) -> Che
     rows = await payouts.fetch(
         """
         WITH fold AS (
-            SELECT account_id, sum(debit)::bigint AS debits, sum(credit)::bigint AS credits
-            FROM (SELECT dr AS account_id, amount AS debit, 0 AS credit FROM transfer
-                  UNION ALL SELECT cr, 0, amount FROM transfer) AS leg
+            SELECT account_id, sum(amount)::bigint AS amount
+            FROM (SELECT dr AS account_id, -amount AS amount FROM transfer
+                  UNION ALL SELECT cr, amount FROM transfer) AS leg
             GROUP BY account_id)
-        SELECT a.code, a.currency, b.debits, b.credits, f.debits AS fold_debits, f.credits AS fold_credits
+        SELECT a.code, a.currency, b.amount, f.amount AS fold
         FROM balance b JOIN account a ON a.id = b.account_id FULL JOIN fold f ON f.account_id = b.account_id
         """
     )
-    wrong = [
-        row["code"]
-        for row in rows
-        if (row["debits"], row["credits"]) != (row["fold_debits"] or 0, row["fold_credits"] or 0)
-    ]
+    wrong = [row["code"] for row in rows if row["amount"] != (row["fold"] or 0)]
     sums: Counter[str] = Counter()
     for row in rows:
-        sums[row["currency"]] += row["credits"] - row["debits"]
+        sums[row["currency"]] += row["amount"]
     ok = not wrong and not any(sums.values())
     detail = f"{len(rows)} balances; not agreeing: {', '.join(wrong) or 'none'}; sums by currency: {dict(sums)}"
     return Check("balances_are_folds_of_the_journal", ok, detail)

@@ -24,6 +24,12 @@ class Overdraft(FailedPrecondition):
     reason = "OVERDRAFT"
 
 
+class BalanceTooLarge(FailedPrecondition):
+    """More of this currency would come in than the ledger keeps: reverse deposits that were booked by mistake."""
+
+    reason = "BALANCE_TOO_LARGE"
+
+
 class KeyReused(AlreadyExists):
     """The key is booked already, with other figures."""
 
@@ -92,18 +98,20 @@ def unposted(transfers: Iterable[Transfer], posted: Mapping[UUID, bytes]) -> lis
     return fresh
 
 
-def move(balances: MutableMapping[Account, int], transfers: Iterable[Transfer]) -> None:
-    """Carries out transfers on balances one after another. Raises `Overdraft` at the first that a floor forbids."""
+def move(balances: MutableMapping[Account, int], transfers: Iterable[Transfer], most: int) -> None:
+    """Carries out transfers on balances one after another. Raises `Overdraft` at the first that a floor forbids.
+
+    Raises `BalanceTooLarge` at the first by which an account without a floor would owe more than `most`: so much money
+    comes in by it, and all others together hold no more than comes in.
+    """
     for transfer in transfers:
-        left = balances[transfer.debit] - transfer.amount
-        if transfer.debit.floor is not None and left < transfer.debit.floor:
-            raise Overdraft(
-                account=transfer.debit.code,
-                currency=transfer.currency,
-                missing=str(transfer.debit.floor - left),
-                key=transfer.business_key,
-            )
-        balances[transfer.debit] = left
+        debit, left = transfer.debit, balances[transfer.debit] - transfer.amount
+        code, currency, key = debit.code, transfer.currency, transfer.business_key
+        if debit.floor is not None and left < debit.floor:
+            raise Overdraft(account=code, currency=currency, missing=str(debit.floor - left), key=key)
+        if debit.floor is None and left < -most:
+            raise BalanceTooLarge(account=code, currency=currency, most_minor=str(most), key=key)
+        balances[debit] = left
         balances[transfer.credit] += transfer.amount
 
 

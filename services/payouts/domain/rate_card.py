@@ -13,7 +13,7 @@ _GREATEST_RATE = 10**12
 
 
 class InvalidTiers(InvalidArgument):
-    """The tiers are malformed: a name is not like "P1" or comes twice, or a rate is not above zero."""
+    """The tiers are malformed: a name is not like "P1" or comes twice, or a rate is not above zero or too large."""
 
     reason = "INVALID_TIERS"
 
@@ -29,6 +29,6 @@ def check_tiers(tiers: Sequence[tuple[str, int]]) -> None:
         elif name in names[:place]:
             wrong.append((f"{at}.tier", "is named twice"))
         if not 0 < rate <= _GREATEST_RATE:
-            wrong.append((f"{at}.rate_minor_per_hour", "must be above zero"))
+            wrong.append((f"{at}.rate_minor_per_hour", f"must be above zero and at most {_GREATEST_RATE}"))
     if wrong:
         raise InvalidTiers(violations=wrong)

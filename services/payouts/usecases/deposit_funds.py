@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from chassis import money
 from chassis.db import Transaction
-from chassis.errors import AlreadyExists, NotFound
+from chassis.errors import AlreadyExists, FailedPrecondition, NotFound
 from chassis.money import InvalidMoney
 from services.payouts.domain import accounts
 from services.payouts.domain.ledger import Transfer
@@ -26,6 +27,12 @@ class VendorNotKnown(NotFound):
     retryable = True
 
 
+class FundsTooLarge(FailedPrecondition):
+    """The vendor would have more money with us than one may: look whether the amount is right."""
+
+    reason = "FUNDS_TOO_LARGE"
+
+
 class BankReferenceBooked(AlreadyExists):
     """A deposit with this bank reference is booked already."""
 
@@ -37,7 +44,8 @@ async def deposit_funds(
 ) -> Funds:
     """Books a deposit in minor units; gives the vendor's funds after it.
 
-    Raises `VendorNotKnown`, `BankReferenceBooked`, `InvalidMoney` for an amount that is not above zero.
+    Raises `VendorNotKnown`, `BankReferenceBooked`, `FundsTooLarge`, `BalanceTooLarge`, and `InvalidMoney` for an amount
+    that is not above zero.
     """
     if amount <= 0:
         raise InvalidMoney("The amount must be above zero.", field="amount")
@@ -46,7 +54,10 @@ async def deposit_funds(
     if not await tx.fetchval(_BOOK, bank_reference, vendor_id, amount, currency, booked_by):
         raise BankReferenceBooked(field="bank_reference")
     await post_transfers.post(tx, [_transfer(vendor_id, amount, currency, bank_reference)])
-    return await funds_of(tx, vendor_id, currency)
+    funds = await funds_of(tx, vendor_id, currency)
+    if funds.available + funds.reserved > money.GREATEST_FUNDS:
+        raise FundsTooLarge(field="amount", most_minor=str(money.GREATEST_FUNDS), currency=currency)
+    return funds
 
 
 def _transfer(vendor_id: UUID, amount: int, currency: str, bank_reference: str) -> Transfer:

@@ -10,8 +10,8 @@ from chassis.db import Transaction
 from services.payouts.domain import accounts
 
 _BALANCES = """
-SELECT coalesce(sum(b.credits - b.debits) FILTER (WHERE a.code = $3), 0)::bigint AS available,
-       coalesce(sum(b.credits - b.debits) FILTER (WHERE a.code <> $3), 0)::bigint AS reserved
+SELECT coalesce(sum(b.amount) FILTER (WHERE a.code = $3), 0)::bigint AS available,
+       coalesce(sum(b.amount) FILTER (WHERE a.code <> $3), 0)::bigint AS reserved
 FROM account a JOIN balance b ON b.account_id = a.id WHERE a.vendor_id = $1 AND a.currency = $2
 """
 

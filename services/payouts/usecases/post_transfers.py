@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from chassis import money
 from chassis.db import Transaction
 from services.payouts.domain import ledger
 from services.payouts.domain.accounts import Account
@@ -29,7 +30,7 @@ _STAND = """
 SELECT clock_timestamp() AS now,
        ARRAY (SELECT (idem, body_hash) FROM transfer WHERE idem = ANY($1::uuid[])) AS posted,
        ARRAY (
-           SELECT (a.code, a.currency, a.id, b.credits - b.debits)
+           SELECT (a.code, a.currency, a.id, b.amount)
            FROM unnest($2::text[], $3::char(3)[]) AS w (code, currency)
            JOIN account a ON a.code = w.code AND a.currency = w.currency
            JOIN balance b ON b.account_id = a.id) AS accounts,
@@ -53,7 +54,7 @@ SELECT o.id, o.vendor_id, m.floor FROM opened o JOIN missing m ON m.code = o.cod
 """
 
 _BALANCES = """
-SELECT a.code, a.currency, b.credits - b.debits AS balance
+SELECT a.code, a.currency, b.amount AS balance
 FROM unnest($1::text[], $2::char(3)[]) AS w (code, currency)
 JOIN account a ON a.code = w.code AND a.currency = w.currency
 JOIN balance b ON b.account_id = a.id
@@ -66,7 +67,7 @@ WITH written AS (
 chained AS (
     INSERT INTO block (currency, n, first_seq, last_seq, previous, hash, recorded_at)
     SELECT * FROM unnest($2::new_block[]))
-UPDATE balance b SET debits = b.debits + m.debits, credits = b.credits + m.credits
+UPDATE balance b SET amount = b.amount + m.amount
 FROM unnest($3::movement[]) AS m WHERE b.account_id = m.account_id
 """
 
@@ -94,7 +95,8 @@ class _Stand:
 async def post(tx: Transaction, transfers: Sequence[Transfer]) -> list[Transfer]:
     """Books transfers in their order, all or none; returns those that were not booked before.
 
-    Lock other rows first: the lane is held until the commit. Raises `Overdraft` or `KeyReused`, nothing being written.
+    Lock other rows first: the lane is held until the commit. Raises `Overdraft`, `BalanceTooLarge` or `KeyReused`,
+    nothing being written.
     """
     if not transfers:
         return []
@@ -108,7 +110,7 @@ async def post(tx: Transaction, transfers: Sequence[Transfer]) -> list[Transfer]
         columns = zip(*((a.code, a.currency, a.vendor_id, a.floor) for a in missing), strict=True)
         await tx.execute(_OPEN_ACCOUNTS, *columns)
         stand = await _stand(tx, fresh)
-    ledger.move({account: stand.balances[account] for account in accounts}, fresh)
+    ledger.move({account: stand.balances[account] for account in accounts}, fresh, money.GREATEST_BALANCE)
     await _write(tx, fresh, stand)
     return fresh
 
@@ -170,11 +172,10 @@ def _block(head: _Head, numbered: Sequence[tuple[int, Transfer]], now: datetime)
     return head.currency, head.n + 1, numbered[0][0], numbered[-1][0], head.hash, hash_, now
 
 
-def _movements(fresh: Sequence[Transfer], ids: Mapping[Account, int]) -> list[tuple[int, int, int]]:
-    """What the transfers add to the debits and credits of each account."""
-    debits: defaultdict[int, int] = defaultdict(int)
-    credits_: defaultdict[int, int] = defaultdict(int)
+def _movements(fresh: Sequence[Transfer], ids: Mapping[Account, int]) -> list[tuple[int, int]]:
+    """What the transfers add to the balance of each account."""
+    sums: defaultdict[int, int] = defaultdict(int)
     for transfer in fresh:
-        debits[ids[transfer.debit]] += transfer.amount
-        credits_[ids[transfer.credit]] += transfer.amount
-    return [(account, debits[account], credits_[account]) for account in sorted({*debits, *credits_})]
+        sums[ids[transfer.debit]] -= transfer.amount
+        sums[ids[transfer.credit]] += transfer.amount
+    return sorted(sums.items())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
 
+from chassis import money
 from chassis.db import Transaction
 from chassis.ids import new_id
 from services.payouts.context import Context
@@ -62,12 +63,22 @@ async def tick(tx: Transaction, context: Context) -> int:
     if not due:
         return 0
     instruments = {(row["expert_id"], row["currency"]): row["instrument_id"] for row in due}
-    lines: defaultdict[_Payee, list[Record]] = defaultdict(list)
     experts, currencies = zip(*instruments, strict=True)
-    for line in await tx.fetch(_LINES, close, experts, currencies):
-        lines[line["expert_id"], line["currency"]].append(line)
+    lines = _within_one_payout(await tx.fetch(_LINES, close, experts, currencies))
     await _batch(tx, close, lines, instruments)
     return len(lines)
+
+
+def _within_one_payout(lines: Iterable[Record]) -> Mapping[_Payee, Sequence[Record]]:
+    """Lines by payee, as many as one payout can carry: what does not fit waits for the next run."""
+    carried: defaultdict[_Payee, list[Record]] = defaultdict(list)
+    sums: Counter[_Payee] = Counter()
+    for line in lines:
+        payee = line["expert_id"], line["currency"]
+        if sums[payee] + line["left"] <= money.GREATEST_AMOUNT:
+            sums[payee] += line["left"]
+            carried[payee].append(line)
+    return carried
 
 
 async def _batch(

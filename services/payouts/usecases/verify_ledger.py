@@ -25,21 +25,20 @@ _COUNTS = "SELECT (SELECT count(*) FROM transfer) AS transfers, (SELECT count(*)
 _CHECKS = {
     "balance is not the fold of the journal": """
         WITH leg AS (
-            SELECT dr AS account_id, amount AS debit, 0 AS credit FROM transfer
-            UNION ALL SELECT cr, 0, amount FROM transfer
+            SELECT dr AS account_id, -amount AS amount FROM transfer UNION ALL SELECT cr, amount FROM transfer
         ), fold AS (
-            SELECT account_id, sum(debit) AS debits, sum(credit) AS credits FROM leg GROUP BY account_id
+            SELECT account_id, sum(amount) AS amount FROM leg GROUP BY account_id
         )
         SELECT a.code || ' ' || a.currency AS what FROM account a
         LEFT JOIN balance b ON b.account_id = a.id LEFT JOIN fold f ON f.account_id = a.id
-        WHERE (b.debits, b.credits) IS DISTINCT FROM (coalesce(f.debits, 0), coalesce(f.credits, 0))
+        WHERE b.amount IS DISTINCT FROM coalesce(f.amount, 0)
         ORDER BY 1 LIMIT 100""",
     "currency does not sum to zero": """
         SELECT a.currency AS what FROM account a JOIN balance b ON b.account_id = a.id
-        GROUP BY a.currency HAVING sum(b.credits - b.debits) <> 0 ORDER BY 1""",
+        GROUP BY a.currency HAVING sum(b.amount) <> 0 ORDER BY 1""",
     "account is below its floor": """
         SELECT a.code || ' ' || a.currency AS what FROM account a JOIN balance b ON b.account_id = a.id
-        WHERE b.credits - b.debits < b.floor ORDER BY 1 LIMIT 100""",
+        WHERE b.amount < b.floor ORDER BY 1 LIMIT 100""",
     "balance is not the sum of its lines": """
         WITH line AS (
             SELECT 'expert:' || expert_id || CASE state WHEN 'HELD' THEN ':held' ELSE ':available' END AS code,
@@ -49,7 +48,7 @@ _CHECKS = {
             SELECT 'expert:' || expert_id || ':in_transit', currency, sum(amount)
             FROM payout WHERE state NOT IN ('PAID', 'FAILED') GROUP BY 1, 2
         ), kept AS (
-            SELECT a.code, a.currency, b.credits - b.debits AS amount
+            SELECT a.code, a.currency, b.amount
             FROM account a JOIN balance b ON b.account_id = a.id WHERE a.code LIKE 'expert:%'
         )
         SELECT coalesce(k.code, l.code) || ' ' || coalesce(k.currency, l.currency) AS what
@@ -72,7 +71,7 @@ _CHECKS = {
              ON t.batch_id = r.batch_id
         LEFT JOIN account a ON a.code = 'batch:' || r.batch_id || ':reserve' AND a.currency = r.currency
         LEFT JOIN balance b ON b.account_id = a.id
-        WHERE coalesce(b.credits - b.debits, 0) <> r.reserved - coalesce(r.released, 0) - coalesce(s.spent, 0)
+        WHERE coalesce(b.amount, 0) <> r.reserved - coalesce(r.released, 0) - coalesce(s.spent, 0)
               - coalesce(t.spent, 0)
         ORDER BY 1 LIMIT 100""",
 }

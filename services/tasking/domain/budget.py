@@ -14,6 +14,12 @@ class PriceTooLow(FailedPrecondition):
     reason = "PRICE_TOO_LOW"
 
 
+class BatchTooCostly(FailedPrecondition):
+    """The batch may cost more than can be reserved for one: make it smaller, or ask for fewer answers or less time."""
+
+    reason = "BATCH_TOO_COSTLY"
+
+
 @dataclass(frozen=True, slots=True)
 class WorstCase:
     """The greatest cost of a batch; money in minor units."""
@@ -69,3 +75,16 @@ def worst_case(
     times = most_times(tasks, max_answers)
     count = answers + surplus + times
     return WorstCase(answers, surplus, times, price_minor, count * fee_each, count * (price_minor + fee_each))
+
+
+def check_cost(cost: WorstCase, most_minor: int, field: str) -> None:
+    """Raises `BatchTooCostly`, with the figures that make it so, if more than `most_minor` would be reserved."""
+    if cost.total_minor > most_minor:
+        raise BatchTooCostly(
+            field=field,
+            worst_case_minor=str(cost.total_minor),
+            most_minor=str(most_minor),
+            price_minor=str(cost.price_minor),
+            fee_minor=str(cost.fee_minor),
+            paid_at_most=str(cost.answers + cost.surplus + cost.times),
+        )

@@ -23,6 +23,12 @@ class BatchNotStaging(FailedPrecondition):
     reason = "BATCH_NOT_STAGING"
 
 
+class BatchFull(FailedPrecondition):
+    """A batch has at most a million tasks, and as many gold items: upload the rest as another batch."""
+
+    reason = "BATCH_FULL"
+
+
 class BatchNotOpenable(FailedPrecondition):
     """The batch is open, being funded, or done already."""
 
@@ -33,6 +39,16 @@ class BatchEmpty(FailedPrecondition):
     """The batch has no tasks: upload some first."""
 
     reason = "BATCH_EMPTY"
+
+
+MOST_TASKS = 1_000_000
+"""Of a batch; and so many gold items."""
+
+
+def check_number(tasks: int, gold_items: int) -> None:
+    """Raises `BatchFull` if a batch would have more of either than it may."""
+    if max(tasks, gold_items) > MOST_TASKS:
+        raise BatchFull(field="chunk.tasks", tasks=str(tasks), gold_items=str(gold_items), most=str(MOST_TASKS))
 
 
 def check_sequence(sequence: int, last_chunk: int) -> None:

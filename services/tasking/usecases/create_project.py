@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from chassis import money
 from chassis.db import Transaction
 from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
+from services.tasking.domain.budget import check_cost, worst_case
 
-_CHECK = """
-SELECT coalesce((SELECT active FROM vendor WHERE vendor_id = $1), false) AS vendor_active,
-       (SELECT rates ? $3 FROM rate_card WHERE rate_card_id = $2) AS tier_known
-"""
+_VENDOR_ACTIVE = "SELECT coalesce((SELECT active FROM vendor WHERE vendor_id = $1), false)"
+_CARD = "SELECT fee_basis_points, (rates ->> $2)::bigint AS rate FROM rate_card WHERE rate_card_id = $1"
 
 _INSERT = """
 INSERT INTO project (project_id, vendor_id, display_name, task_type, domain, locale, instructions, required_claims,
@@ -61,14 +61,18 @@ class NewProject:
 
 
 async def create_project(tx: Transaction, new: NewProject) -> UUID:
-    """Returns the id. Raises `VendorNotActive`, `RateCardUnknown` or `TierUnknown`."""
-    known = await tx.fetchrow(_CHECK, new.vendor_id, new.rate_card_id, new.tier)
-    if known is None or not known["vendor_active"]:
+    """Returns the id. Raises `VendorNotActive`, `RateCardUnknown`, `TierUnknown`, `PriceTooLow` or `BatchTooCostly`."""
+    if not await tx.fetchval(_VENDOR_ACTIVE, new.vendor_id):
         raise VendorNotActive
-    if known["tier_known"] is None:
+    card = await tx.fetchrow(_CARD, new.rate_card_id, new.tier)
+    if card is None:
         raise RateCardUnknown(field="project.rate_card")
-    if not known["tier_known"]:
+    if card["rate"] is None:
         raise TierUnknown(field="project.tier")
+    # A project of which no batch could ever be opened is none: not even one of a single task.
+    price = money.price(card["rate"], new.expected_seconds)
+    cost = worst_case(1, new.max_answers, price, card["fee_basis_points"], money.share)
+    check_cost(cost, money.GREATEST_AMOUNT, "project.expected_seconds")
     project_id = new_id()
     await tx.execute(
         _INSERT,

@@ -10,7 +10,7 @@ from preceptor.tasking.v1 import events_pb2
 from chassis import money
 from chassis.db import Transaction
 from chassis.rpc.call import NotYours
-from services.tasking.domain.budget import WorstCase, most_gold, worst_case
+from services.tasking.domain.budget import WorstCase, check_cost, most_gold, worst_case
 from services.tasking.domain.upload import BatchEmpty, BatchNotOpenable
 from services.tasking.usecases.create_project import RateCardUnknown, TierUnknown
 
@@ -33,7 +33,8 @@ WHERE batch_id = $1
 async def open_batch(tx: Transaction, batch_id: UUID) -> None:
     """Starts the next attempt to fund a batch.
 
-    Raises `NotYours`, `BatchNotOpenable`, `BatchEmpty`, `RateCardUnknown`, `TierUnknown` or `PriceTooLow`.
+    Raises `NotYours`, `BatchNotOpenable`, `BatchEmpty`, `RateCardUnknown`, `TierUnknown`, `PriceTooLow` or
+    `BatchTooCostly`.
     """
     batch = await tx.fetchrow(_LOCK, batch_id)
     if batch is None:
@@ -49,6 +50,7 @@ async def open_batch(tx: Transaction, batch_id: UUID) -> None:
     price = money.price(batch["rate"], batch["expected_seconds"])
     gold = most_gold(batch["tasks"], batch["max_answers"], batch["gold_items"])
     cost = worst_case(batch["tasks"], batch["max_answers"], price, batch["fee_basis_points"], money.share, gold)
+    check_cost(cost, money.GREATEST_AMOUNT, "name")
     await tx.execute(_VALIDATING, batch_id, gold)
     tx.emit(_request(batch, cost))
 

@@ -12,10 +12,12 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis import money
 from chassis.db import Transaction
 from chassis.ids import new_id
 from chassis.rpc.call import NotYours
-from services.tasking.domain.upload import BatchNotStaging, check_sequence
+from services.tasking.domain.budget import check_cost, most_gold, worst_case
+from services.tasking.domain.upload import BatchNotStaging, check_number, check_sequence
 
 _STAGING = 1
 _PLACES_A_CHUNK = 1000
@@ -31,8 +33,10 @@ SELECT batch_id FROM made UNION ALL SELECT batch_id FROM batch WHERE project_id 
 """
 
 _LOCK = """
-SELECT b.state, b.last_chunk, b.project_id, b.vendor_id, p.min_answers
-FROM batch b JOIN project p USING (project_id) WHERE b.batch_id = $1 FOR UPDATE OF b
+SELECT b.state, b.last_chunk, b.project_id, b.vendor_id, b.tasks, b.gold_items, p.min_answers, p.max_answers,
+       p.expected_seconds, r.fee_basis_points, (r.rates ->> p.tier)::bigint AS rate
+FROM batch b JOIN project p USING (project_id) LEFT JOIN rate_card r USING (rate_card_id)
+WHERE b.batch_id = $1 FOR UPDATE OF b
 """
 
 _INSERT = """
@@ -97,7 +101,8 @@ async def find_or_make_batch(tx: Transaction, vendor_id: UUID, project_id: UUID,
 
 
 async def store_chunk(tx: Transaction, batch_id: UUID, sequence: int, tasks: Sequence[NewTask]) -> Stored:
-    """Stores a chunk by one insert. Raises `BatchNotStaging` or `ChunkOutOfOrder`; then nothing of it is stored.
+    """Stores a chunk by one insert. Raises `BatchNotStaging`, `ChunkOutOfOrder`, `BatchFull`, `PriceTooLow` or
+    `BatchTooCostly`; then nothing of it is stored.
 
     Call it in a transaction that goes `by_index`: at its first chunks the table may still be empty.
     """
@@ -110,14 +115,29 @@ async def store_chunk(tx: Transaction, batch_id: UUID, sequence: int, tasks: Seq
     first = {task.item_key: task for task in reversed(tasks)}
     known = {row["item_key"]: row["payload_hash"] for row in await tx.fetch(_KNOWN, batch_id, list(first))}
     new = [task for key, task in first.items() if key not in known]
-    if new:
-        await _insert(tx, batch_id, batch, sequence, new)
     gold = sum(task.gold_key is not None for task in new)
+    if new:
+        _check_room(batch, batch["tasks"] + len(new) - gold, batch["gold_items"] + gold)
+        await _insert(tx, batch_id, batch, sequence, new)
     await tx.execute(_COUNT, batch_id, len(new) - gold, gold, sequence)
     # What this chunk itself added is compared with its first appearance in the chunk.
     hashes = {key: task.payload_hash for key, task in first.items()} | known
     conflicts = [task for task in tasks if task.payload_hash != hashes[task.item_key]]
     return Stored(len(new), len(tasks) - len(new) - len(conflicts), conflicts)
+
+
+def _check_room(batch: asyncpg.Record, tasks: int, gold_items: int) -> None:
+    """Whether a batch of so many could be opened at today's rates, if they are known: tasks are never taken out."""
+    check_number(tasks, gold_items)
+    if batch["rate"] is None:
+        return
+    answers, price = batch["max_answers"], money.price(batch["rate"], batch["expected_seconds"])
+    gold = most_gold(tasks, answers, gold_items)
+    check_cost(
+        worst_case(tasks, answers, price, batch["fee_basis_points"], money.share, gold),
+        money.GREATEST_AMOUNT,
+        "chunk.tasks",
+    )
 
 
 async def _insert(
