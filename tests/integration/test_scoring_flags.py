@@ -40,8 +40,8 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
         yield opened
 
 
-def seconds(answer: AnswerSubmitted, active: int) -> AnswerSubmitted:
-    answer.time_spent.active_seconds = active
+def held(answer: AnswerSubmitted, seconds: int) -> AnswerSubmitted:
+    answer.hold_duration.FromSeconds(seconds)
     return answer
 
 
@@ -54,11 +54,11 @@ def votes(project: UUID, bad: Sequence[UUID], *, copied: bool, seed: int = 1) ->
         task, right = Task(project_id=project, vendor_id=vendor, greatest=9), chance.choice((-2, 2))
         for expert in chance.sample(HONEST, 4):
             said = right if chance.random() < 0.85 else -right
-            made.append(seconds(task.answer(said, expert=expert), chance.randint(80, 160)))
+            made.append(held(task.answer(said, expert=expert), chance.randint(80, 160)))
         key = chance.choice((-2, 0, 2))
         for expert in bad:
             said = key if copied else chance.choice((-2, 0, 2))
-            made.append(seconds(task.answer(said, expert=expert), 100 if copied else 4))
+            made.append(held(task.answer(said, expert=expert), 100 if copied else 4))
     return made
 
 

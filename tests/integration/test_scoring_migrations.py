@@ -15,12 +15,12 @@ from tests.support.databases import PASSWORD, Databases
 
 _START = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 _VOTES = """
-SELECT answer_id, question, task_id, vendor_id, expert_id, label, strength, surplus, submitted_at, seconds FROM vote
+SELECT answer_id, question, task_id, vendor_id, expert_id, label, strength, surplus, submitted_at, hold_ms FROM vote
 ORDER BY answer_id, question
 """
 
 
-async def test_votes_that_were_rows_are_packed_into_their_tasks_and_read_the_same(
+async def test_votes_that_were_rows_are_read_the_same_but_for_the_times_that_clients_claimed(
     databases: Databases, tmp_path: Path
 ) -> None:
     for file in sorted(SERVICE.migrations.glob("000[1-4]*.sql")):
@@ -52,12 +52,13 @@ async def test_votes_that_were_rows_are_packed_into_their_tasks_and_read_the_sam
         name = url.rsplit("/", 1)[1].split("?")[0]
         await migrate(databases.admin_url, name, "scoring_app", PASSWORD, SERVICE.migrations)
         async with database.transaction(Scope.vendor(vendor)) as tx:
-            assert [tuple(row) for row in await tx.fetch(_VOTES)] == sorted(votes, key=lambda vote: vote[:2])
+            unknown = [(*vote[:-1], 0) for vote in votes]
+            assert [tuple(row) for row in await tx.fetch(_VOTES)] == sorted(unknown, key=lambda vote: vote[:2])
             kept = await tx.fetchrow("SELECT answers, stated FROM task_state WHERE task_id = $1", tasks[1])
         async with database.transaction(Scope.vendor(new_id())) as tx:
             assert await tx.fetch(_VOTES) == []
         await database.close()
     assert kept is not None
-    read = [(*vote.key, vote.expert_id, vote.label, vote.strength, vote.submitted_at, vote.seconds)
+    read = [(*vote.key, vote.expert_id, vote.label, vote.strength, vote.submitted_at, vote.hold_ms)
             for vote in standing_votes(Kept(*kept), 2)]  # fmt: skip
-    assert read == [(*vote[:2], vote[4], vote[5], vote[6], vote[8], vote[9]) for vote in votes if vote[2] == tasks[1]]
+    assert read == [(*vote[:2], vote[4], vote[5], vote[6], vote[8], 0) for vote in votes if vote[2] == tasks[1]]

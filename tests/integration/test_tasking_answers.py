@@ -160,6 +160,7 @@ async def test_an_answer_in_time_is_told_with_all_that_its_consumers_need(world:
         kind=ANSWER_KIND_WORK,
     )
     expected.submit_time.FromDatetime(row["submitted_at"])
+    expected.hold_duration.FromTimedelta(row["submitted_at"] - slot["leased_at"])
     assert event == expected
     assert {field.name for field, _ in event.ListFields()} == {*event.DESCRIPTOR.fields_by_name} - {
         "surplus",

@@ -64,7 +64,7 @@ def _by_answer(votes: Sequence[Vote]) -> list[list[Vote]]:
 
 def _packed(cast: Sequence[Vote]) -> tuple[bytes, bytes]:
     submitted = round(cast[0].submitted_at.timestamp() * 1_000_000)
-    answer = pack_answer(cast[0].answer_id, cast[0].expert_id, submitted, cast[0].seconds, surplus=False)
+    answer = pack_answer(cast[0].answer_id, cast[0].expert_id, submitted, cast[0].hold_ms, surplus=False)
     return answer, pack_stated([(one.label, one.strength) for one in cast])
 
 

@@ -318,15 +318,19 @@ class World:
         return found
 
     async def submit(
-        self, slot: asyncpg.Record, told: Answer | None = None, fencing_token: int | None = None
+        self,
+        slot: asyncpg.Record,
+        told: Answer | None = None,
+        fencing_token: int | None = None,
+        time_spent: TimeSpent | None = None,
     ) -> tuple[UUID, bool]:
-        """Hands in an answer."""
+        """Hands in an answer; its client claims this time."""
         submission = Submission(
             slot_id=slot["slot_id"],
             expert_id=slot["expert_id"],
             fencing_token=slot["fencing_token"] if fencing_token is None else fencing_token,
             answer=told or answer(),
-            time_spent=TimeSpent(active_seconds=80, idle_seconds=5),
+            time_spent=time_spent or TimeSpent(active_seconds=80, idle_seconds=5),
         )
         return await self.do(lambda tx: submit_answer(tx, submission, self.context.settings))
 

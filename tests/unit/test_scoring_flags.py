@@ -11,7 +11,7 @@ from services.scoring.aggregation import uninformed
 from services.scoring.aggregation.crowd import crowd
 from services.scoring.aggregation.pairwise_preference import AGGREGATOR
 from services.scoring.domain.flag import ALONE, Kind, Signs, flag
-from services.scoring.domain.pace import Pace
+from services.scoring.domain.pace import LEAST_ANSWERS, Pace
 from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.stopping import Redundancy
 from tests.support import findings
@@ -80,24 +80,25 @@ def test_one_who_answers_at_random_stands_out_among_honest_ones(seed: int) -> No
 
 
 def usual() -> Pace:
-    return Pace().with_answers((80, 100, 125) * 20)
+    return Pace().with_answers((80_000, 100_000, 125_000) * 20)
 
 
 def test_an_answer_is_exceptionally_fast_three_deviations_below_the_mean_of_logs() -> None:
-    assert usual().too_fast(60) == ""
-    assert "60 answers of the project took 100" in usual().too_fast(5)
+    assert usual().too_fast(60_000) == ""
+    assert "60 answers of the project took 100 seconds" in usual().too_fast(5_000)
 
 
 def test_pace_says_nothing_while_little_is_known_of_it() -> None:
-    pace = Pace().with_answers([100, 0])
+    pace = Pace().with_answers([100_000, 0])
     assert pace.answers == 1
     assert pace.too_fast(1) == ""
+    assert Pace().with_answers([100_000] * (LEAST_ANSWERS - 1)).too_fast(1) == ""
     assert usual().too_fast(0) == ""
 
 
 def hurried(label: int) -> Scoring:
     votes = [findings.vote(n, 0) for n in range(1, 5)]
-    votes.append(findings.vote(5, label)._replace(seconds=4))
+    votes.append(findings.vote(5, label)._replace(hold_ms=4_000))
     return findings.scored(
         AGGREGATOR, [Question(id="preference")], votes, Redundancy(2, 5, 0.99), closed=True, pace=usual()
     )
@@ -107,7 +108,7 @@ def test_an_answer_that_is_too_fast_and_wrong_is_proposed_for_rejection_with_its
     *others, last = hurried(2).judgements
     assert {judgement.proposal.name for judgement in others} == {"ACCEPT"}
     assert (last.proposal.name, last.ground, last.payable_basis_points) == ("REJECT", "TOO_FAST_3SD", 0)
-    assert "It took 4 seconds" in last.evidence
+    assert "It came 4.00 seconds after its task was claimed" in last.evidence
 
 
 def test_an_answer_that_is_fast_and_right_is_accepted() -> None:

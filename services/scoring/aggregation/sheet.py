@@ -20,12 +20,17 @@ from services.scoring.domain.judging import Answered
 from services.scoring.domain.models import VERSION
 from services.scoring.domain.votes import Vote
 
-ANSWER = np.dtype([("answer", "V16"), ("expert", "V16"), ("submitted", ">i8"), ("seconds", ">i4"), ("surplus", "?")])
-"""How an answer is kept: ids, microseconds since 1970, seconds of active work, whether it came after the close."""
+ANSWER = np.dtype([("answer", "V16"), ("expert", "V16"), ("submitted", ">i8"), ("hold", ">i4"), ("surplus", "?")])
+"""How an answer is kept: ids, microseconds since 1970, how long its task was held, whether it came after the close.
+
+`hold` is minus the milliseconds of that, 0 where it is not known. Above 0 it is what releases before have kept there:
+seconds that a client claimed, which say nothing. So none of these is taken for the other, whichever release wrote it.
+"""
 STATED = np.dtype([("label", ">i2"), ("strength", ">i2")])
 """How it is kept what an answer says to a question; label -1: its expert could not assess it."""
 
 _ANSWER = Struct(">16s16sqi?")
+_LONGEST = (1 << 31) - 1
 _ID = 16
 _KNOWN, _NEW = b"\1", b"\0"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,9 +55,9 @@ class New(NamedTuple):
     stated: bytes
 
 
-def pack_answer(answer_id: UUID, expert_id: UUID, submitted: int, seconds: int, *, surplus: bool) -> bytes:
-    """An answer as an `ANSWER`."""
-    return _ANSWER.pack(answer_id.bytes, expert_id.bytes, submitted, seconds, surplus)
+def pack_answer(answer_id: UUID, expert_id: UUID, submitted: int, hold_ms: int, *, surplus: bool) -> bytes:
+    """An answer as an `ANSWER`, whose task was held for so many milliseconds; 0: that is not known."""
+    return _ANSWER.pack(answer_id.bytes, expert_id.bytes, submitted, -min(hold_ms, _LONGEST), surplus)
 
 
 def pack_stated(stated: Sequence[tuple[int | None, int]]) -> bytes:
@@ -69,10 +74,10 @@ def moment(microseconds: int) -> datetime:
 def standing_votes(kept: Kept, width: int) -> list[Vote]:
     """The votes on a task that stand, by answer and question; it asks so many questions."""
     sheet = unpack([kept], [width])
-    stand, stated = sheet.standing().tolist(), sheet.stated.tolist()
+    stand, stated, hold = sheet.standing().tolist(), sheet.stated.tolist(), sheet.hold_ms.tolist()
     return [
-        Vote(id_of(answer), question, id_of(expert), None if label < 0 else label, strength, moment(submitted), seconds)
-        for n, (answer, expert, submitted, seconds, _) in enumerate(sheet.answers.tolist())
+        Vote(id_of(answer), question, id_of(expert), None if label < 0 else label, strength, moment(submitted), hold[n])
+        for n, (answer, expert, submitted, _, _) in enumerate(sheet.answers.tolist())
         if stand[n]
         for question, (label, strength) in enumerate(stated[n * width : (n + 1) * width])
     ]
@@ -112,6 +117,11 @@ class Sheet:
         return ~self.model[self.answer]
 
     @property
+    def hold_ms(self) -> Ints:
+        """How long each answer's task was held, in milliseconds; 0 where that is not known."""
+        return np.maximum(-self.answers["hold"].astype(np.int64), 0)
+
+    @property
     def sizes(self) -> Ints:
         """How many answers each task has."""
         return np.bincount(self.task, minlength=len(self.width))
@@ -130,7 +140,7 @@ class Sheet:
 
     def answered(self) -> Iterator[Iterator[Answered]]:
         """The answers of experts to each task, made when they are asked for."""
-        ids, seconds = self.answers["answer"].tolist(), self.answers["seconds"].tolist()
+        ids, hold = self.answers["answer"].tolist(), self.hold_ms.tolist()
         model = self.model.tolist()
         labels = [None if label < 0 else label for label in self.label.tolist()]
 
@@ -139,7 +149,7 @@ class Sheet:
                 begin = first + n * width
                 if model[row]:
                     continue
-                yield Answered(id_of(ids[row]), seconds[row], labels[begin : begin + width])
+                yield Answered(id_of(ids[row]), hold[row], labels[begin : begin + width])
 
         row = first = 0
         for size, width in zip(self.sizes.tolist(), self.width.tolist(), strict=True):

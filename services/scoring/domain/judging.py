@@ -34,10 +34,12 @@ class Proposal(IntEnum):
 
 
 class Answered(NamedTuple):
-    """An answer as it is judged: its id, its seconds of active work, and what it says to each question."""
+    """An answer as it is judged: its id, for how many milliseconds its task was held (0: not known), and what it says
+    to each question.
+    """
 
     answer_id: UUID
-    seconds: int
+    hold_ms: int
     labels: Sequence[int | None]
 
 
@@ -64,14 +66,14 @@ def judge(
     least, accept = pace.least, Proposal.ACCEPT
     return [
         Judgement(answer.answer_id, accept, WHOLE)
-        if answer.seconds > least and None not in answer.labels
+        if answer.hold_ms > least and None not in answer.labels
         else _judge(answer, findings, names, pace)
         for answer in answers
     ]
 
 
 def _judge(answer: Answered, findings: Sequence[Finding], names: Sequence[str], pace: Pace) -> Judgement:
-    hurried, labels = pace.too_fast(answer.seconds), answer.labels
+    hurried, labels = pace.too_fast(answer.hold_ms), answer.labels
     other = [n for n, label in enumerate(labels) if label is not None and label != findings[n].label]
     if hurried and 2 * len(other) > len(names):
         evidence = f"{hurried}. It says something else than what is found to {len(other)} of {len(names)} questions."

@@ -20,8 +20,8 @@ class Vote(NamedTuple):
     """`None`: the expert could not assess it, which is no evidence for anything."""
     strength: int
     submitted_at: datetime
-    seconds: int = 0
-    """Of active work on the whole answer; 0 if that is not known."""
+    hold_ms: int = 0
+    """Milliseconds for which the answer's task was held; 0 if that is not known."""
 
     @property
     def key(self) -> VoteKey:

@@ -96,9 +96,19 @@ def _rows(place: int, read: _Read) -> Iterator[New]:
 
 
 def _packed(read: _Read) -> bytes:
-    at, seconds = read.event.submit_time, read.event.time_spent.active_seconds
+    at = read.event.submit_time
     submitted = at.seconds * 1_000_000 + at.nanos // 1000
-    return pack_answer(read.answer_id, read.expert_id, submitted, seconds, surplus=read.event.surplus)
+    return pack_answer(read.answer_id, read.expert_id, submitted, _hold_ms(read.event), surplus=read.event.surplus)
+
+
+def _hold_ms(event: AnswerSubmitted) -> int:
+    """The milliseconds for which the task was held, as tasking measured it, one at least; 0 if it is not told.
+
+    What the client says of its time is not looked at.
+    """
+    if not event.HasField("hold_duration"):
+        return 0
+    return max(event.hold_duration.seconds * 1000 + event.hold_duration.nanos // 1_000_000, 1)
 
 
 def _read(event: AnswerSubmitted) -> _Read:

@@ -35,7 +35,7 @@ from services.scoring.usecases.pools import PoolKey, Project, Stepped, replace_p
 from services.scoring.usecases.tasks import Task, found_bytes, hold, load_tasks, load_tasks_of
 
 _DUE = """
-SELECT project_id, vendor_id, task_type, domain, timed, logs, squares FROM project_state
+SELECT project_id, vendor_id, task_type, domain, paced, pace_logs, pace_squares FROM project_state
 WHERE standing >= fit_at ORDER BY project_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
 

@@ -71,8 +71,8 @@ class Cast(NamedTuple):
     pool: Ints
     label: Ints
     project: Ints
-    seconds: Ints
-    """Of the answer, on its first vote alone; else 0."""
+    hold_ms: Ints
+    """For how many milliseconds the answer's task was, on its first vote alone; else, and where it is not known, 0."""
     experts: Sequence[UUID]
     classes: Sequence[int]
     """How many labels each pool has."""
@@ -154,7 +154,7 @@ def _cast(tasks: Sequence[Row]) -> Cast:
         of_items[item],
         sheet.label[votes],
         of_tasks[sheet.task[answer]],
-        np.where(sheet.question[votes] == 0, sheet.answers["seconds"][answer], 0),
+        np.where(sheet.question[votes] == 0, sheet.hold_ms[answer], 0),
         sheet.experts,
         [labels.count(",") + 1 for labels in pools],
     )
@@ -198,11 +198,11 @@ def _signs(cast: Cast) -> list[tuple[float, float, float, float | None]]:
 
 def _paces(cast: Cast) -> list[float | None]:
     """How each rater's log time differs from others' on the same projects, in standard deviations of an answer."""
-    workers, timed = len(cast.experts), cast.seconds > 0
+    workers, timed = len(cast.experts), cast.hold_ms > 0
     if np.count_nonzero(timed) < 2 * LEAST_VOTES:
         return [None] * workers
     project = np.unique(cast.project[timed], return_inverse=True)[1]
-    logs, who = np.log(cast.seconds[timed]), cast.worker[timed]
+    logs, who = np.log(cast.hold_ms[timed]), cast.worker[timed]
     middle = np.array([np.median(logs[project == one]) for one in range(project.max() + 1)])
     left = logs - middle[project]
     spread = max(1.4826 * float(np.median(np.abs(left - np.median(left)))), 0.1)

@@ -24,7 +24,7 @@ ON CONFLICT DO NOTHING
 
 # In the order of ids, so that two transactions with projects in common wait for each other and never in a ring.
 _LOCK = """
-SELECT project_id, timed, logs, squares FROM project_state WHERE project_id = ANY($1::uuid[])
+SELECT project_id, paced, pace_logs, pace_squares FROM project_state WHERE project_id = ANY($1::uuid[])
 ORDER BY project_id FOR NO KEY UPDATE
 """
 
@@ -44,7 +44,7 @@ JOIN pool_rater r
 _WRITE = """
 WITH counted AS (
     UPDATE project_state p
-    SET standing = p.standing + n.gained, timed = n.timed, logs = n.logs, squares = n.squares
+    SET standing = p.standing + n.gained, paced = n.timed, pace_logs = n.logs, pace_squares = n.squares
     FROM unnest($2::gained_votes[]) AS n WHERE p.project_id = n.project_id),
 stepped AS (SELECT * FROM unnest($1::stepped_pool[]) WITH ORDINALITY AS s),
 own AS (
@@ -134,7 +134,7 @@ async def lock_projects(tx: Transaction, projects: Iterable[Project]) -> dict[UU
     if new := wanted.keys() - {row["project_id"] for row in rows}:
         await tx.execute(_MAKE, *zip(*(wanted[id_] for id_ in new), strict=True))
         rows = await tx.fetch(_LOCK, list(wanted))
-    return {row["project_id"]: Pace(row["timed"], row["logs"], row["squares"]) for row in rows}
+    return {row["project_id"]: Pace(row["paced"], row["pace_logs"], row["pace_squares"]) for row in rows}
 
 
 async def load_pools(tx: Transaction, wanted: Mapping[PoolKey, Sequence[UUID]]) -> dict[PoolKey, Loaded]:

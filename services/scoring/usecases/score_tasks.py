@@ -263,8 +263,8 @@ def _paces(tasks: Sequence[Task], sheet: Sheet, before: Mapping[UUID, Pace]) -> 
     """How long answers take in each project, with those that have come."""
     took: dict[UUID, list[int]] = {project: [] for project in before}
     new = ~sheet.known
-    for place, seconds in zip(sheet.task[new].tolist(), sheet.answers["seconds"][new].tolist(), strict=True):
-        took[tasks[place].project_id].append(seconds)
+    for place, hold_ms in zip(sheet.task[new].tolist(), sheet.hold_ms[new].tolist(), strict=True):
+        took[tasks[place].project_id].append(hold_ms)
     return {project: pace.with_answers(took[project]) for project, pace in before.items()}
 
 

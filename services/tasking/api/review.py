@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from preceptor.tasking.v1 import review_pb2
+from preceptor.work.v1.work_pb2 import TimeSpent
 
 from chassis.db import Row
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from chassis.rpc.paging import page_size
 from services.tasking.context import Context
+from services.tasking.domain.hold_time import held, mismatch
 from services.tasking.usecases import decide_case as deciding
 from services.tasking.usecases import list_cases as listing
 
@@ -52,6 +54,10 @@ def _case(row: Row) -> review_pb2.Case:
         proposed_basis_points=row["proposed_basis_points"],
         ground=row["ground"],
         evidence=row["evidence"],
+        time_spent=TimeSpent(active_seconds=row["active_seconds"], idle_seconds=row["idle_seconds"]),
+        time_mismatch=mismatch(row["leased_at"], row["submitted_at"], row["active_seconds"], row["idle_seconds"]),
     )
     case.due_time.FromDatetime(row["due_at"])
+    if (hold := held(row["leased_at"], row["expires_at"], row["submitted_at"])) is not None:
+        case.hold_duration.FromTimedelta(hold)
     return case

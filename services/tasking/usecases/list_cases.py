@@ -10,7 +10,8 @@ import asyncpg
 from chassis.db import Transaction
 
 _PAGE = """
-SELECT c.*, a.task_id FROM rejection_case c JOIN answer a USING (answer_id)
+SELECT c.*, a.task_id, a.active_seconds, a.idle_seconds, a.submitted_at, s.leased_at, s.expires_at
+FROM rejection_case c JOIN answer a USING (answer_id) JOIN slot s USING (slot_id)
 WHERE c.decided_at IS NULL AND (c.due_at, c.case_id) > ($1::timestamptz, $2::uuid)
 ORDER BY c.due_at, c.case_id LIMIT $3
 """

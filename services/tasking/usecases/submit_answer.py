@@ -17,6 +17,7 @@ from preceptor.work.v1 import work_pb2
 from chassis.contract.answers import check_answer, questions_of
 from chassis.db import Transaction
 from chassis.ids import new_id
+from services.tasking.domain.hold_time import held
 from services.tasking.domain.lease import AnswerWindowClosed, SlotState, Taken, check_submittable, place_late
 from services.tasking.settings import TaskingSettings
 from services.tasking.usecases.slots import BATCH_OPEN, hold_of, lock_slot, seats_of
@@ -134,4 +135,6 @@ def _event(slot: asyncpg.Record, submission: Submission, answer_id: UUID, surplu
     )
     submitted: datetime = slot["now"]
     event.submit_time.FromDatetime(submitted)
+    if (hold := held(slot["leased_at"], slot["expires_at"], submitted)) is not None:
+        event.hold_duration.FromTimedelta(hold)
     return event

@@ -10,6 +10,7 @@ from preceptor.tasking.v1.events_pb2 import DecidedBy
 
 from chassis.db import Row, Transaction
 from chassis.ops.trace import Step
+from services.tasking.domain.hold_time import held
 from services.tasking.domain.lease import SlotState
 
 _TASK = """
@@ -24,9 +25,10 @@ FROM slot WHERE task_id = $1
 
 _ANSWERS = """
 SELECT a.answer_id, a.slot_id, a.expert_id, a.active_seconds, a.surplus, a.submitted_at, a.decision_version,
+       s.leased_at, s.expires_at,
        a.payable_basis_points, a.decided_by, a.ground, a.decided_at, a.trace_id, c.case_id, c.proposed_basis_points,
        c.ground AS proposed_ground, c.opened_at, c.decided_at AS case_decided_at
-FROM answer a LEFT JOIN rejection_case c USING (answer_id) WHERE a.task_id = $1
+FROM answer a JOIN slot s USING (slot_id) LEFT JOIN rejection_case c USING (answer_id) WHERE a.task_id = $1
 """
 
 _TIMES = "SELECT time_id, slot_id, expert_id, seconds, recorded_at FROM paid_time WHERE task_id = $1"
@@ -69,7 +71,10 @@ def _time(row: Row) -> Step:
 def _answer(row: Row) -> Iterator[Step]:
     ids = {"answers": row["answer_id"], "slots": row["slot_id"], "experts": row["expert_id"]}
     own = {"answers": row["answer_id"]}
-    how = f"{row['active_seconds']} s active" + (", surplus" if row["surplus"] else "")
+    hold = held(row["leased_at"], row["expires_at"], row["submitted_at"])
+    measured = "after the lease" if hold is None else f"held for {hold.total_seconds():.0f} s"
+    surplus = ", surplus" if row["surplus"] else ""
+    how = f"{measured}, {row['active_seconds']} s active as the client says{surplus}"
     yield Step(row["submitted_at"], "answer submitted", ids, how, row["trace_id"] or "")
     if row["case_id"]:
         case = {**own, "cases": row["case_id"]}
