@@ -68,7 +68,11 @@ class ChassisSettings(BaseSettings):
 
     default_deadline: Positive = Field(timedelta(seconds=20), description="Of a call that states none.")
     greatest_deadline: Positive = Field(timedelta(seconds=60), description="Longer ones are cut to this.")
+    stranger_deadline: Positive = Field(timedelta(seconds=15), description="The same of calls that need no token.")
     stream_deadline: Positive = Field(timedelta(minutes=30), description="Of a streamed upload.")
+    calls_at_once: int = Field(1024, ge=1, description="Calls that one process serves at once; one caller an eighth.")
+    streams_at_once: int = Field(64, ge=1, description="The same of uploads, which are not counted among the calls.")
+    strangers_at_once: int = Field(256, ge=1, description="The same of calls that need no token, all taken together.")
     drain: Duration = Field(timedelta(seconds=5), description="Between 'not ready' and the first refused call.")
     grace: Duration = Field(timedelta(seconds=20), description="For calls in flight when the server stops.")
     connection_age: Positive = Field(timedelta(minutes=5), description="After which clients look up servers anew.")

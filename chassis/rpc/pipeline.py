@@ -1,4 +1,4 @@
-"""The steps of a call, in their order: deadline, trace, authn, access, validation, idempotency; errors are mapped last.
+"""The steps of a call, in order: deadline, trace, authn, access, gate, message, validation, idempotency; errors last.
 
 A handler is built once per method at the start of the server; a call then runs straight through it.
 """
@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
-import grpc
 import structlog
 from google.protobuf.message import Message
 
 from chassis import tracing
-from chassis.contract.access import MethodPolicy
+from chassis.contract.access import ANYONE, MethodPolicy
 from chassis.db import Database, Transaction
 from chassis.errors import DeadlineExceeded, ServiceError
 from chassis.ids import new_id
@@ -25,6 +24,8 @@ from chassis.rpc.access import check_access
 from chassis.rpc.authn import caller_of
 from chassis.rpc.call import Call, Caller
 from chassis.rpc.deadline import seconds_left
+from chassis.rpc.gate import Gate, Gates
+from chassis.rpc.receiving import Context, first_message
 from chassis.rpc.revocations import Revocations
 from chassis.rpc.table import Around, Rpc
 from chassis.rpc.tokens import TokenVerifier
@@ -32,8 +33,6 @@ from chassis.rpc.validation import read_request
 from chassis.settings import ChassisSettings
 
 _log = structlog.get_logger(__name__)
-
-Context: TypeAlias = grpc.aio.ServicerContext[bytes, Message]
 
 
 class InternalError(ServiceError):
@@ -51,52 +50,80 @@ class Server:
     verifier: TokenVerifier
     settings: ChassisSettings
     revocations: Revocations = field(default_factory=Revocations)
+    gates: Gates = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gates", Gates.from_settings(self.settings))
 
 
 Serve: TypeAlias = Callable[[Caller, timedelta], Awaitable[Message]]
 """The rest of a call, once it is known who calls and how long it may take."""
 
 
-def unary(server: Server, policy: MethodPolicy, rpc: Rpc) -> Callable[[bytes, Context], Awaitable[Message]]:
-    """The handler of a method with one request and one response. Access is checked before the bytes are read."""
+Handler: TypeAlias = Callable[[AsyncIterator[bytes], Context], Awaitable[Message]]
 
-    async def handle(raw: bytes, context: Context) -> Message:
+
+def unary(server: Server, policy: MethodPolicy, rpc: Rpc) -> Handler:
+    """The handler of a method with one request and one response. Access is checked before the bytes are waited for."""
+    bounds = _bounds(server, policy)
+
+    async def handle(_: AsyncIterator[bytes], context: Context) -> Message:
         async def serve(caller: Caller, left: timedelta) -> Message:
-            return await _around(server, policy, rpc, caller, read_request(policy.request_class, raw), left)
+            request = read_request(policy.request_class, await first_message(context))
+            return await _around(server, policy, rpc, caller, request, left)
 
-        return await _steps(server, policy, context, server.settings.default_deadline, serve)
+        return await _steps(server, policy, bounds, context, serve)
 
     return handle
 
 
-def upload(
-    server: Server, policy: MethodPolicy, rpc: Rpc
-) -> Callable[[AsyncIterator[bytes], Context], Awaitable[Message]]:
+def upload(server: Server, policy: MethodPolicy, rpc: Rpc) -> Handler:
     """The handler of a method with a stream of requests and one response."""
+    bounds = _bounds(server, policy)
 
     async def handle(stream: AsyncIterator[bytes], context: Context) -> Message:
         async def serve(caller: Caller, _: timedelta) -> Message:
             requests = (read_request(policy.request_class, raw) async for raw in stream)
             return await rpc.serve(Call(caller, server.context, server.database), requests)
 
-        return await _steps(server, policy, context, server.settings.stream_deadline, serve)
+        return await _steps(server, policy, bounds, context, serve)
 
     return handle
 
 
-async def _steps(
-    server: Server, policy: MethodPolicy, context: Context, default_deadline: timedelta, serve: Serve
-) -> Message:
-    """Deadline, trace, authn and access around `serve`; errors become statuses."""
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What the calls of a method may take."""
+
+    gate: Gate
+    default: timedelta
+    """How long a call may last that states no deadline."""
+    greatest: timedelta
+    """How long any may."""
+
+
+def _bounds(server: Server, policy: MethodPolicy) -> _Bounds:
+    settings, gate = server.settings, server.gates.of(policy)
+    if policy.client_streaming:
+        return _Bounds(gate, settings.stream_deadline, max(settings.stream_deadline, settings.greatest_deadline))
+    greatest = settings.stranger_deadline if ANYONE in policy.callers else settings.greatest_deadline
+    return _Bounds(gate, settings.default_deadline, greatest)
+
+
+async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context: Context, serve: Serve) -> Message:
+    """Deadline, trace, authn, access and gate around `serve`; errors become statuses."""
     metadata = dict(context.invocation_metadata() or ())
     traceparent = metadata.get("traceparent")
-    greatest = max(default_deadline, server.settings.greatest_deadline)
-    seconds = seconds_left(context.time_remaining(), default_deadline, greatest)
+    seconds = seconds_left(context.time_remaining(), bounds.default, bounds.greatest)
     with tracing.start(traceparent if isinstance(traceparent, str) else None):
         try:
             caller = caller_of(metadata, policy, server.verifier, server.revocations)
             check_access(caller, policy)
-            return await _bounded(serve(caller, timedelta(seconds=seconds)), seconds)
+            bounds.gate.enter(caller.subject)
+            try:
+                return await _bounded(serve(caller, timedelta(seconds=seconds)), seconds)
+            finally:
+                bounds.gate.leave(caller.subject)
         except ServiceError as error:
             _log.info("refused", method=policy.path, reason=error.reason)
             await status.abort(context, error)

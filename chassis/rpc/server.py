@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import grpc
 from google.protobuf.message import Message
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
 from chassis.contract.access import OPERATIONS, MethodPolicy, policies
+from chassis.rpc import probes
 from chassis.rpc.pipeline import Server, unary, upload
 from chassis.rpc.table import Around, Rpc, Rpcs
 from chassis.settings import ChassisSettings
@@ -80,9 +81,9 @@ def build(service: str, rpcs: Rpcs, health: Health, server: Server) -> grpc.aio.
         grpc_server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
     if missing := {policy.service for policy in known.values()} - rpcs.keys():
         raise RuntimeError(f"no table serves {', '.join(sorted(missing))}")
-    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, grpc_server)
+    grpc_server.add_generic_rpc_handlers((probes.probes(health.servicer),))
     if server.settings.reflection:
-        reflection.enable_server_reflection((*rpcs, "grpc.health.v1.Health", reflection.SERVICE_NAME), grpc_server)
+        reflection.enable_server_reflection((*rpcs, probes.NAME, reflection.SERVICE_NAME), grpc_server)
     _bind(grpc_server, server.settings.grpc_listen)
     return grpc_server
 
@@ -90,7 +91,7 @@ def build(service: str, rpcs: Rpcs, health: Health, server: Server) -> grpc.aio.
 def build_health_only(settings: ChassisSettings, health: Health) -> grpc.aio.Server:
     """A server for probes, for processes that serve no calls."""
     grpc_server = grpc.aio.server(options=options(settings))
-    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, grpc_server)
+    grpc_server.add_generic_rpc_handlers((probes.probes(health.servicer),))
     _bind(grpc_server, settings.health_listen)
     return grpc_server
 
@@ -125,7 +126,7 @@ def _of(known: Mapping[str, MethodPolicy], name: str, table: Mapping[str, Rpc]) 
 
 def _handler(server: Server, policy: MethodPolicy, rpc: Rpc) -> grpc.RpcMethodHandler[bytes, Message]:
     """Requests come as bytes: what cannot be read shall be refused like every other bad request."""
+    handle = upload if policy.client_streaming else unary
     serialize = policy.response_class.SerializeToString
-    if policy.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(upload(server, policy, rpc), None, serialize)
-    return grpc.unary_unary_rpc_method_handler(unary(server, policy, rpc), None, serialize)
+    # A call with one message is taken as a stream, too: only so is it answered when that message does not come.
+    return grpc.stream_unary_rpc_method_handler(handle(server, policy, rpc), None, serialize)
