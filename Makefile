@@ -18,12 +18,16 @@ CLIENT_READY := $(CLIENT)/dist/index.js
 NPM := npm ci --ignore-scripts --no-audit --no-fund --silent --prefix
 export UV_PYTHON_DOWNLOADS := never
 
+# Tests wait more than they compute, so more processes than a small machine has cores share them out (decision 0082).
+WORKERS ?= 4
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
+
 # A minute of starting and killing eight processes: `make faults` runs it, so that `make test` stays under six.
 WHOLE_JOB := tests/faults/test_whole_job_under_faults.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test faults bench check lint types contracts manifests proto images web web-client clean
+.PHONY: help run test test-fast faults bench check lint types contracts manifests proto images web web-client clean
 
 help: ## Tell what there is
 	@echo "Preceptor. First of all: make run"
@@ -35,7 +39,10 @@ run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit a
 	@exec $(BIN)/python -m deploy.local
 
 test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
-	@exec $(BIN)/pytest --ignore=tests/benchmarks --ignore=$(WHOLE_JOB) $(ARGS)
+	@exec $(PYTEST) --ignore=tests/benchmarks --ignore=$(WHOLE_JOB) $(ARGS)
+
+test-fast: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## The unit and contract tests alone
+	@exec $(PYTEST) tests/unit tests/contract $(ARGS)
 
 faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job, 5, from FIRST on, 1; ARGS: more for pytest)
 	@FAULTS=long SEEDS=$(or $(SEEDS),5) FIRST=$(or $(FIRST),1) exec $(BIN)/pytest tests/faults $(ARGS)

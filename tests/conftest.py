@@ -9,20 +9,32 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 import pytest_asyncio
 import structlog
+from hypothesis import HealthCheck
+from xdist.workermanage import WorkerController
 
 from chassis.bus.outbox import EventWriter
 from chassis.contract.events import catalogue
 from chassis.db import Database
-from deploy.local.stack import Backends, start_backends
+from deploy.local.stack import Backends
+from tests.support import run_folder
 from tests.support.bus import Bus
-from tests.support.containers import container_backends, why_not
+from tests.support.containers import why_not
 from tests.support.databases import Databases
 from tests.support.main_job import DoneJob, main_job_done
+from tests.support.shared import shared_backends
 
-REPOSITORY = Path(__file__).parents[1]
+_FOLDER = pytest.StashKey[Path]()
+_TOLD = "preceptor_folder"
+# Fixtures of several processes, which start once in each process of the run that uses them.
+_PLATFORMS = ("done_job", "live")
+
+# How long an example takes says nothing on a machine that does other things besides.
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 
 structlog.configure(
     processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
@@ -52,34 +64,60 @@ def pytest_report_header() -> str:
     return f"backends: {'containers' if contained else 'embedded PostgreSQL, Apache Kafka as a process'} ({reason})"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that the run began with makes its folder; those that it shares the tests out to are told of it."""
+    told: dict[str, str] = getattr(config, "workerinput", {})
+    config.stash[_FOLDER] = Path(told[_TOLD]) if _TOLD in told else run_folder.make()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tells a process that is about to start where this run keeps its things."""
+    node.workerinput[_TOLD] = str(node.config.stash[_FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Who made the folder drops it, once the servers in it have ended."""
+    if _FOLDER in config.stash and not hasattr(config, "workerinput"):
+        run_folder.drop(config.stash[_FOLDER])
+
+
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is tested on one running platform is tested by one process, and so are the tests of one file."""
+    for item in items:
+        used: tuple[str, ...] = getattr(item, "fixturenames", ())
+        expensive = next((name for name in _PLATFORMS if name in used), None)
+        folder, *_ = item.nodeid.removeprefix("tests/").partition("/")
+        group = f"{expensive}-{folder}" if expensive == "live" else expensive
+        item.add_marker(pytest.mark.xdist_group(group or item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
-def backend_data() -> Iterator[Path]:
-    """A folder for the data of this run alone."""
-    parent = REPOSITORY / ".local" / "tests"
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+def shared_folder(pytestconfig: pytest.Config) -> Path:
+    """The folder of this run, the same in all its processes."""
+    return pytestconfig.stash[_FOLDER]
+
+
+@pytest.fixture(scope="session")
+def backend_data(shared_folder: Path) -> Iterator[Path]:
+    """A folder for the data of this process of the run alone."""
+    with tempfile.TemporaryDirectory(dir=shared_folder, ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
 
 @pytest_asyncio.fixture(scope="session")
-async def backends(backend_data: Path) -> AsyncIterator[Backends]:
-    """PostgreSQL and Apache Kafka; the run fails without either."""
-    contained, _ = on_containers()
-    if contained:
-        async with container_backends(backend_data / "logs") as started:
-            yield started
-    else:
-        async with start_backends(backend_data, fast=True, require_kafka=True) as started:
-            yield started
+async def backends(shared_folder: Path) -> AsyncIterator[Backends]:
+    """PostgreSQL and Apache Kafka, those of the whole run; it fails without either."""
+    async with shared_backends(shared_folder, contained=on_containers()[0]) as started:
+        yield started
 
 
-@pytest_asyncio.fixture(scope="session")
-async def databases(backends: Backends) -> AsyncIterator[Databases]:
+@pytest.fixture(scope="session")
+def databases(backends: Backends, shared_folder: Path) -> Databases:
     """Where tests get fresh databases."""
-    made = Databases(backends.postgres_url)
-    yield made
-    await made.drop_templates()
+    return Databases(backends.postgres_url, shared_folder.name)
 
 
 @pytest_asyncio.fixture

@@ -231,6 +231,13 @@ async def stop_requested() -> signal.Signals:
             loop.remove_signal_handler(wanted)
 
 
+def default_signals() -> None:
+    """What ends programs ends the calling one, a fresh child: background jobs of a script are told to ignore SIGINT."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def _rotate(log: Path) -> None:
     if log.exists() and log.stat().st_size > _LOG_ROTATED_AT_BYTES:
         log.replace(log.with_suffix(".log.1"))
@@ -240,6 +247,7 @@ def _child_setup(program: Program, parent: int) -> Callable[[], None]:
     """What the child does between fork and exec."""
 
     def setup() -> None:
+        default_signals()
         if program.account is not None:
             program.account.become()
         if sys.platform == "linux":

@@ -146,7 +146,7 @@ async def start_rig(home: Path, rounds: int, seconds: float) -> AsyncIterator[Ri
         postgres = await start_postgres(supervisor, home / "postgres", settings=_POSTGRES)
         kafka = await start_kafka(supervisor, home / "kafka")
         backends = Backends(postgres.url, "PostgreSQL 18", kafka.bootstrap, kafka.description, True, supervisor)
-        secrets, databases = Secrets(home / "secrets"), Databases(postgres.url)
+        secrets, databases = Secrets(home / "secrets"), Databases(postgres.url, "bench")
         secrets.folder.mkdir(parents=True, exist_ok=True)
         keys = ("generate-keys", "--private", str(secrets.signing_keys), "--public", str(secrets.jwks))
         await run_command(supervisor, "identity", {}, *keys)

@@ -94,12 +94,16 @@ def by_key(sent: Sequence[Record]) -> dict[str, list[bytes | None]]:
 async def test_a_backlog_is_moved_by_two_rounds_at_a_time_and_each_event_goes_out_once_and_in_order(
     tasking_database: Database, bus: Bus
 ) -> None:
-    publisher, at_a_time, most = bus.publisher(), 0, 0
+    publisher, rounds, at_a_time, most, beside = bus.publisher(), 0, 0, 0, asyncio.Event()
 
     async def publish(rows: Sequence[Waiting]) -> dict[int, str]:
-        nonlocal at_a_time, most
-        at_a_time += 1
+        nonlocal rounds, at_a_time, most
+        rounds, at_a_time = rounds + 1, at_a_time + 1
         most = max(most, at_a_time)
+        if at_a_time == 2:
+            beside.set()
+        if rounds > 1:  # the first is alone, and finds the backlog
+            await asyncio.wait_for(beside.wait(), 60)
         faults = await publisher.publish(rows)
         at_a_time -= 1
         return faults

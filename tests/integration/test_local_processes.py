@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import HOST, free_port, is_free
-from deploy.local.processes import ChildFailedError, Program, Supervisor, log_says, port_answers
+from deploy.local.processes import ChildFailedError, Program, Supervisor, default_signals, log_says, port_answers
 from tests.integration.local_stack import all_gone, eventually
 
 LISTENER = """
@@ -77,14 +77,29 @@ async def test_no_child_outlives_its_parent(way: signal.Signals, tmp_path: Path)
     ports = [free_port(), free_port()]
     arguments = [str(tmp_path), LISTENER, *map(str, ports)]
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PARENT, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        *(sys.executable, "-c", PARENT, *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        preexec_fn=default_signals,
     )
     assert parent.stdout is not None
-    children = [int(await parent.stdout.readline()) for _ in ports]
-    parent.send_signal(way)
-    await parent.wait()
+    async with asyncio.timeout(120):
+        children = [int(await parent.stdout.readline()) for _ in ports]
+        parent.send_signal(way)
+        await parent.wait()
     assert await eventually(lambda: all_gone(children))
     assert all(map(is_free, ports))
+
+
+async def test_what_its_parent_was_told_to_ignore_still_stops_a_child(tmp_path: Path) -> None:
+    program = Program("asleep", ["sleep", "1000"], stop_signal=signal.SIGINT, stop_within=60.0)
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        async with Supervisor(tmp_path) as supervisor:
+            child = await supervisor.start(program)
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    assert child.returncode == -signal.SIGINT
 
 
 def _listener(port: int, *more: str) -> Program:

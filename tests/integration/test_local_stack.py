@@ -12,6 +12,7 @@ import pytest
 from deploy.local import stack
 from deploy.local.kafka_jars import JarsUnavailableError
 from deploy.local.ports import is_free
+from deploy.local.processes import default_signals
 from deploy.local.stack import DataInUseError, start_backends
 from tests.integration.local_stack import all_gone, eventually
 
@@ -37,16 +38,19 @@ async def test_ctrl_c_leaves_no_process_and_no_open_port(tmp_path: Path) -> None
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=environment,
+        preexec_fn=default_signals,
     )
     assert parent.stdout is not None
-    told = json.loads(await parent.stdout.readline())
+    async with asyncio.timeout(300):
+        told = json.loads(await parent.stdout.readline())
     assert told["what"] == "Apache Kafka 4.3.1"
     assert len(told["pids"]) == 2
     with pytest.raises(DataInUseError, match="is in use"):
         async with start_backends(tmp_path / "data", fast=True):
             pass
     parent.send_signal(signal.SIGINT)
-    await parent.wait()
+    async with asyncio.timeout(120):
+        await parent.wait()
     assert await eventually(lambda: all_gone(told["pids"]))
     assert all(map(is_free, told["ports"]))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,8 @@ from deploy.local.secrets import Secrets
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PASSWORD = "of-the-tests"
+_LIKE = "SELECT datname FROM pg_database WHERE starts_with(datname, $1)"
+_EXISTS = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)"
 
 
 def share_passwords(home: Path) -> None:
@@ -32,8 +33,9 @@ class Databases:
     """Databases on one server, which are gone when their test is."""
 
     admin_url: str
-    _templates: dict[str, str] = field(default_factory=dict)
-    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    run: str
+    """What this test run's processes share; lower-case letters and digits."""
+    _templates: set[str] = field(default_factory=set)
 
     @asynccontextmanager
     async def fresh(self, service: str, folder: Path = MIGRATIONS) -> AsyncIterator[str]:
@@ -65,19 +67,33 @@ class Databases:
             await connection.close()
 
     async def drop_templates(self) -> None:
-        """Drops what `fresh` copied from."""
-        for template in self._templates.values():
-            await self._admin("DROP DATABASE IF EXISTS " + template + " WITH (FORCE)")
+        """Drops what `fresh` copied from, whichever process of the run made it."""
+        connection = await asyncpg.connect(self.admin_url)
+        try:
+            for (name,) in await connection.fetch(_LIKE, self._prefix):
+                await connection.execute("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)")
+        finally:
+            await connection.close()
+
+    @property
+    def _prefix(self) -> str:
+        return f"template_{self.run}_"
 
     async def _template(self, service: str, folder: Path) -> str:
-        async with self._making:
-            digest = hashlib.sha256("".join(m.sha256 for m in migrations(folder)).encode()).hexdigest()[:8]
-            key = f"{service}_{digest}"
-            if key not in self._templates:
-                name = f"template_{key}_{uuid4().hex[:6]}"
-                await migrate(self.admin_url, name, f"{service}_app", PASSWORD, folder)
-                self._templates[key] = name
-            return self._templates[key]
+        """The name of a migrated database that nobody is connected to; made by the first who asks in the whole run."""
+        digest = hashlib.sha256("".join(m.sha256 for m in migrations(folder)).encode()).hexdigest()[:8]
+        name = f"{self._prefix}{service}_{digest}"
+        if name not in self._templates:
+            connection = await asyncpg.connect(self.admin_url)
+            try:
+                await connection.execute("SELECT pg_advisory_lock(hashtext($1))", name)
+                if not await connection.fetchval(_EXISTS, name):
+                    await migrate(self.admin_url, f"{name}_new", f"{service}_app", PASSWORD, folder)
+                    await connection.execute("ALTER DATABASE " + name + "_new RENAME TO " + name)
+            finally:
+                await connection.close()
+            self._templates.add(name)
+        return name
 
     async def _admin(self, sql: str) -> None:
         connection = await asyncpg.connect(self.admin_url)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import grpc
@@ -94,7 +94,7 @@ class Shared:
     async def use(self, backends: Backends, home: Path) -> AsyncIterator[Live]:
         """The platform, running while anybody uses it."""
         if self.live is None:
-            self.live = await self.stack.enter_async_context(live_platform(backends, home, "live."))
+            self.live = await self.stack.enter_async_context(live_platform(backends, home, f"live{uuid4().hex[:8]}."))
         self.users += 1
         try:
             yield self.live
