@@ -1,11 +1,13 @@
-"""What a vendor's models say to a task: taken with the upload, told with each answer, and nothing else."""
+"""What a vendor's models say to a task: taken with the upload, told with the first answer, and nothing else."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+import pytest
 from preceptor.tasking.v1.batch_pb2 import (
     NewTask,
     UploadBatchRequest,
@@ -14,9 +16,10 @@ from preceptor.tasking.v1.batch_pb2 import (
     UploadHeader,
 )
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
-from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Answer, ModelPrediction
+from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Answer, ModelPrediction, ModelPredictions
 
 from services.tasking.api.upload import upload_batch
+from services.tasking.domain.lease import WrongFencingToken
 from tests.support.tasking import World, answer, payload, vendor_caller
 
 
@@ -36,14 +39,43 @@ async def upload(world: World, project: UUID, tasks: Sequence[NewTask], sequence
     return await upload_batch(world.call(vendor_caller(world.vendor_id)), requests())
 
 
-async def test_each_answer_is_told_with_what_models_say(world: World) -> None:
+async def test_the_first_answer_alone_is_told_with_what_models_say(world: World) -> None:
     project, said = await world.project(), [says("m-1", 2), says("m-2", -1)]
     told = await upload(world, project, [task("t", *said)])
     assert not told.errors
     await world.open(UUID(told.batch.name.removeprefix("batches/")))
     for expert in await world.experts(2):
         await world.submit(await world.lease(expert))
-    assert [list(event.predictions) for event in await world.events(AnswerSubmitted)] == [said, said]
+    assert [list(event.predictions) for event in await world.events(AnswerSubmitted)] == [said, []]
+
+
+async def test_of_answers_at_the_same_time_the_one_that_goes_first_tells(world: World) -> None:
+    told = await upload(world, await world.project(5, 5), [task("t", says("m-1"))])
+    await world.open(UUID(told.batch.name.removeprefix("batches/")))
+    leases = [await world.lease(expert) for expert in await world.experts(4)]
+    await asyncio.gather(*(world.submit(lease) for lease in leases))
+    assert [len(event.predictions) for event in await world.events(AnswerSubmitted)] == [1, 0, 0, 0]
+
+
+async def test_an_answer_that_is_not_taken_tells_nothing(world: World) -> None:
+    told = await upload(world, await world.project(), [task("t", says("m-1"))])
+    await world.open(UUID(told.batch.name.removeprefix("batches/")))
+    lease = await world.lease()
+    with pytest.raises(WrongFencingToken):
+        await world.submit(lease, fencing_token=lease["fencing_token"] + 1)
+    await world.submit(lease)
+    [event] = await world.events(AnswerSubmitted)
+    assert list(event.predictions) == [says("m-1")]
+
+
+async def test_what_models_said_before_there_was_a_limit_keeps_nobody_from_handing_in(world: World) -> None:
+    told = await upload(world, await world.project(), [task("t", says("m-1"))])
+    await world.open(UUID(told.batch.name.removeprefix("batches/")))
+    said = ModelPrediction(model="m", answer=answer(2, "x" * 950_000))
+    await world.rows("UPDATE task SET predictions = $1", ModelPredictions(predictions=[said]).SerializeToString())
+    await world.submit(await world.lease())
+    [event] = await world.events(AnswerSubmitted)
+    assert not event.predictions
 
 
 async def test_a_task_without_a_model_is_as_it_was(world: World) -> None:

@@ -9,7 +9,9 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 from preceptor.tasking.v1.batch_pb2 import NewTask, UploadBatchRequest, UploadBatchResponse, UploadChunk, UploadHeader
-from preceptor.work.v1.work_pb2 import Payload
+from preceptor.work.v1.fact_check_pb2 import ClaimVerdict, FactCheckAnswer
+from preceptor.work.v1.pairwise_preference_pb2 import PairwisePreferenceAnswer
+from preceptor.work.v1.work_pb2 import Answer, Payload
 
 from chassis.errors import ServiceError
 from chassis.ids import new_id
@@ -168,6 +170,25 @@ async def test_the_same_batch_key_in_another_project_is_another_batch(world: Wor
     first, second = await upload(chunk(1, task("a"))), await other(chunk(1, task("a")))
     assert first.batch.name != second.batch.name
     assert first.batch.project != second.batch.project
+
+
+async def test_a_task_that_could_not_go_all_the_way_is_refused_with_part_size_and_limit(
+    world: World, upload: Upload
+) -> None:
+    huge, said, whole = task("huge", "x" * 4_100_000), task("said"), task("whole", "x" * 500_000)
+    comments = Answer(fact_check=FactCheckAnswer(verdicts=[ClaimVerdict(claim_id="c", comment="x" * 950_000)]))
+    said.predictions.add(model="m", answer=comments)
+    whole.gold_key.CopyFrom(Answer(pairwise_preference=PairwisePreferenceAnswer(justification="x" * 200_000)))
+    told = await upload(chunk(1, huge), chunk(2, said, whole, task("k" * 3_000_000, "x"), task("right")))
+    assert [(error.item_key[:10], error.reason, error.field) for error in told.errors] == [
+        ("huge", "TOO_LARGE", "payload"),
+        ("said", "TOO_LARGE", "predictions[0].answer"),
+        ("whole", "TOO_LARGE", "payload.pairwise_preference.turns"),
+        ("k" * 10, "TOO_LARGE", "item_key"),
+    ]
+    assert told.errors[0].message == f"The payload must have at most 524,288 bytes, not {huge.payload.ByteSize():,}."
+    assert told.ByteSize() < 5_000
+    assert [row["item_key"] for row in await world.rows(KEYS)] == ["right"]
 
 
 async def test_errors_beyond_a_thousand_are_counted_but_not_listed(world: World, upload: Upload) -> None:

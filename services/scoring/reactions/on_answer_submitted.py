@@ -84,7 +84,7 @@ def _with_new(tasks: Sequence[Task], new: Sequence[New]) -> tuple[Sequence[Task]
 
 
 def _rows(place: int, read: _Read) -> Iterator[New]:
-    """The answer, and what models say: known by their ids, the same with every answer to the task.
+    """The answer, and what models say: known by their ids, the same with however many answers it comes.
 
     A model has no time of its own, and the first answer's would depend on their order: it spoke before all of them.
     """

@@ -11,11 +11,12 @@ from preceptor.tasking.v1 import batch_pb2
 from preceptor.work.v1.work_pb2 import Answer, ModelPredictions, Payload
 
 from chassis.contract.answers import check_answer
+from chassis.contract.sizes import heaviest, oversized
 from chassis.contract.work import task_type_of
 from chassis.errors import InvalidArgument
 from chassis.ids import parse_name
 from chassis.rpc.call import Call
-from chassis.rpc.validation import violations_of
+from chassis.rpc.validation import TooLarge, violations_of
 from services.tasking.api.batch import to_batch
 from services.tasking.context import Context
 from services.tasking.domain.upload import HeaderMissing
@@ -23,6 +24,7 @@ from services.tasking.usecases.get_batch import get_batch
 from services.tasking.usecases.upload_batch import NewTask, Stored, Target, find_or_make_batch, store_chunk
 
 _MOST_ERRORS = 1000
+_LONGEST_KEY = 200
 # Looking at a chunk takes some forty milliseconds. In between, the chunk before it is sent on its way to the database,
 # and the process's other calls are served.
 _ROWS_AT_ONCE = 25
@@ -78,9 +80,10 @@ async def _check(chunk: batch_pb2.UploadChunk, target: Target) -> Checked:
     for place, task in enumerate(chunk.tasks):
         if place % _ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)
-        error = _error(task, target.task_type)
+        new = _new_task(place, task)
+        error = _too_large(task, new) or _error(task, target.task_type)
         if error is None:
-            checked.tasks.append(_new_task(place, task))
+            checked.tasks.append(new)
         else:
             checked.errors.append(_placed(error, chunk.sequence, place, task.item_key))
     return checked
@@ -100,6 +103,15 @@ _CONFLICT = batch_pb2.RowError(
     field="item_key",
     message="A task with this key and other content is in the batch: give the new one a key of its own.",
 )
+
+
+def _too_large(task: batch_pb2.NewTask, new: NewTask) -> batch_pb2.RowError | None:
+    """Which part of a task is larger than it may be, if any: beside its contents it is its key and some numbers."""
+    contents = len(new.payload) + len(new.gold_key or b"") + len(new.predictions or b"")
+    for part in oversized(task, at_most=contents + 4 * len(task.item_key) + 64)[-1:]:
+        message = f"The {part.field or 'task'} {part.words}."
+        return batch_pb2.RowError(reason=TooLarge.reason, field=part.field or heaviest(task), message=message)
+    return None
 
 
 def _error(task: batch_pb2.NewTask, task_type: int) -> batch_pb2.RowError | None:
@@ -139,7 +151,7 @@ def _misfit(payload: Payload, answer: Answer, name: str) -> batch_pb2.RowError |
 
 
 def _placed(error: batch_pb2.RowError, sequence: int, place: int, item_key: str) -> batch_pb2.RowError:
-    placed = batch_pb2.RowError(sequence=sequence, position=place, item_key=item_key)
+    placed = batch_pb2.RowError(sequence=sequence, position=place, item_key=item_key[:_LONGEST_KEY])
     placed.MergeFrom(error)
     return placed
 

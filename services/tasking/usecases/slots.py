@@ -20,7 +20,7 @@ WHERE s.slot_id = $1 AND s.expert_id = $2 FOR UPDATE OF s
 """
 _LOCK_WITH_TASK = """
 SELECT s.*, p.task_type, p.domain, p.min_answers, p.max_answers, p.stop_confidence, t.payload, t.gold_key, t.item_id,
-       t.predictions, clock_timestamp() AS now
+       t.predictions IS NOT NULL AND NOT t.predictions_told AS tells, clock_timestamp() AS now
 FROM slot s JOIN project p USING (project_id) JOIN task t USING (task_id)
 WHERE s.slot_id = $1 AND s.expert_id = $2 FOR UPDATE OF s
 """

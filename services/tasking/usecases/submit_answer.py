@@ -6,21 +6,28 @@ to `reactions/on_task_scored.py`, which decides; `AnswersDecided` makes payouts 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from preceptor.tasking.v1 import events_pb2
+import structlog
+from preceptor.tasking.v1 import batch_pb2, events_pb2
 from preceptor.work.v1 import work_pb2
 
 from chassis.contract.answers import check_answer, questions_of
+from chassis.contract.sizes import field_limit_of
 from chassis.db import Transaction
 from chassis.ids import new_id
 from services.tasking.domain.hold_time import held
 from services.tasking.domain.lease import AnswerWindowClosed, SlotState, Taken, check_submittable, place_late
 from services.tasking.settings import TaskingSettings
 from services.tasking.usecases.slots import BATCH_OPEN, hold_of, lock_slot, seats_of
+
+_log = structlog.get_logger(__name__)
+
+_MOST_SAID = field_limit_of(batch_pb2.NewTask.DESCRIPTOR.fields_by_name["predictions"]) or 0
 
 _LOCK_TASK = """
 SELECT seats_taken, answers_wanted, surplus_taken, state AS task_state FROM task WHERE task_id = $1 FOR UPDATE
@@ -32,6 +39,11 @@ _LOCK_BATCH = "SELECT state FROM batch WHERE batch_id = $1 FOR SHARE"
 # A lease that no timer has ended yet still holds its seat: it is freed here before the answer is placed.
 _PLACE_LATE = """
 UPDATE task SET seats_taken = seats_taken + $2, surplus_taken = surplus_taken + $3 WHERE task_id = $1
+"""
+
+# With the first answer that is taken, and no other: whoever is second waits here for the first one's commit.
+_TELL = """
+UPDATE task SET predictions_told = true WHERE task_id = $1 AND NOT predictions_told RETURNING predictions
 """
 
 _WRITE = """
@@ -88,10 +100,20 @@ async def submit_answer(tx: Transaction, submission: Submission, settings: Taski
         event.kind = work_pb2.ANSWER_KIND_GOLD
         event.gold_key.CopyFrom(work_pb2.Answer.FromString(slot["gold_key"]))
         event.gold_item_id = str(slot["item_id"])
-    elif slot["predictions"] is not None:
-        event.predictions.extend(work_pb2.ModelPredictions.FromString(slot["predictions"]).predictions)
+    elif slot["tells"]:
+        event.predictions.extend(await _untold(tx, slot["task_id"]))
     tx.emit(event)
     return answer_id, surplus
+
+
+async def _untold(tx: Transaction, task_id: UUID) -> Sequence[work_pb2.ModelPrediction]:
+    """What models say to a task, if no answer has told it; from now on one has."""
+    said: bytes | None = await tx.fetchval(_TELL, task_id)
+    if said is not None and len(said) > _MOST_SAID:
+        # From before there was a limit: with it no answer to the task could be taken.
+        _log.warning("predictions left out", task=str(task_id), size=len(said))
+        said = None
+    return work_pb2.ModelPredictions.FromString(said or b"").predictions
 
 
 async def _take_late(tx: Transaction, slot: asyncpg.Record) -> Taken:
