@@ -16,8 +16,9 @@ from google.protobuf.message import Message
 
 from chassis import tracing
 from chassis.contract.access import ANYONE, MethodPolicy
+from chassis.contract.largest import LARGEST_MESSAGE
 from chassis.db import Database, Transaction
-from chassis.errors import DeadlineExceeded, ServiceError
+from chassis.errors import DeadlineExceeded, FailedPrecondition, ServiceError
 from chassis.ids import new_id
 from chassis.rpc import idempotency, status
 from chassis.rpc.access import check_access
@@ -33,6 +34,12 @@ from chassis.rpc.validation import read_request
 from chassis.settings import ChassisSettings
 
 _log = structlog.get_logger(__name__)
+
+
+class ReplyTooLarge(FailedPrecondition):
+    """The reply would be larger than clients take: ask for less at once, as by a smaller page."""
+
+    reason = "REPLY_TOO_LARGE"
 
 
 class InternalError(ServiceError):
@@ -56,19 +63,19 @@ class Server:
         object.__setattr__(self, "gates", Gates.from_settings(self.settings))
 
 
-Serve: TypeAlias = Callable[[Caller, timedelta], Awaitable[Message]]
-"""The rest of a call, once it is known who calls and how long it may take."""
+Serve: TypeAlias = Callable[[Caller, timedelta], Awaitable[bytes]]
+"""The rest of a call, once it is known who calls and how long it may take; it gives the response's bytes."""
 
 
-Handler: TypeAlias = Callable[[AsyncIterator[bytes], Context], Awaitable[Message]]
+Handler: TypeAlias = Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]
 
 
 def unary(server: Server, policy: MethodPolicy, rpc: Rpc) -> Handler:
     """The handler of a method with one request and one response. Access is checked before the bytes are waited for."""
     bounds = _bounds(server, policy)
 
-    async def handle(_: AsyncIterator[bytes], context: Context) -> Message:
-        async def serve(caller: Caller, left: timedelta) -> Message:
+    async def handle(_: AsyncIterator[bytes], context: Context) -> bytes:
+        async def serve(caller: Caller, left: timedelta) -> bytes:
             request = read_request(policy.request_class, await first_message(context))
             return await _around(server, policy, rpc, caller, request, left)
 
@@ -81,10 +88,10 @@ def upload(server: Server, policy: MethodPolicy, rpc: Rpc) -> Handler:
     """The handler of a method with a stream of requests and one response."""
     bounds = _bounds(server, policy)
 
-    async def handle(stream: AsyncIterator[bytes], context: Context) -> Message:
-        async def serve(caller: Caller, _: timedelta) -> Message:
+    async def handle(stream: AsyncIterator[bytes], context: Context) -> bytes:
+        async def serve(caller: Caller, _: timedelta) -> bytes:
             requests = (read_request(policy.request_class, raw) async for raw in stream)
-            return await rpc.serve(Call(caller, server.context, server.database), requests)
+            return _written(await rpc.serve(Call(caller, server.context, server.database), requests))
 
         return await _steps(server, policy, bounds, context, serve)
 
@@ -110,7 +117,7 @@ def _bounds(server: Server, policy: MethodPolicy) -> _Bounds:
     return _Bounds(gate, settings.default_deadline, greatest)
 
 
-async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context: Context, serve: Serve) -> Message:
+async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context: Context, serve: Serve) -> bytes:
     """Deadline, trace, authn, access and gate around `serve`; errors become statuses."""
     metadata = dict(context.invocation_metadata() or ())
     traceparent = metadata.get("traceparent")
@@ -134,7 +141,7 @@ async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context:
             await status.abort(context, InternalError(incident=incident))
 
 
-async def _bounded(work: Awaitable[Message], seconds: float) -> Message:
+async def _bounded(work: Awaitable[bytes], seconds: float) -> bytes:
     """Does the work. Raises `DeadlineExceeded` when the call's time is up, and only then."""
     limit = asyncio.timeout(seconds)
     try:
@@ -148,21 +155,44 @@ async def _bounded(work: Awaitable[Message], seconds: float) -> Message:
 
 async def _around(
     server: Server, policy: MethodPolicy, rpc: Rpc, caller: Caller, request: Message, left: timedelta
-) -> Message:
-    """Runs a handler with the transaction it was declared with.
+) -> bytes:
+    """Runs a handler with the transaction it was declared with, and writes its response.
 
-    The database knows the time that is left, too: it gives up by itself where nobody lives to cancel the statement.
+    That is done before the commit: what cannot be told has not happened. The database knows the time that is left, too:
+    it gives up by itself where nobody lives to cancel the statement.
     """
     if rpc.around is Around.PLAIN:
-        return await rpc.serve(Call(caller, server.context, server.database), request)
-    key = idempotency.key_of(caller, policy, request) if rpc.around is Around.WRITE else None
+        return _written(await rpc.serve(Call(caller, server.context, server.database), request))
 
-    async def work(tx: Transaction) -> Message:
-        if key and (known := await idempotency.take(tx, key)) is not None:
-            return policy.response_class.FromString(known)
-        response = await rpc.serve(Call(caller, server.context, server.database, tx), request)
-        if key:
-            await idempotency.remember(tx, key, response.SerializeToString())
-        return response
+    async def work(tx: Transaction) -> bytes:
+        return await transacted(Call(caller, server.context, server.database, tx), policy, rpc, request)
 
     return await server.database.run(caller.scope, work, statement_timeout=left)
+
+
+async def transacted(call: Call[object], policy: MethodPolicy, rpc: Rpc, request: Message) -> bytes:
+    """What a handler does in the call's transaction: once, if the request has an id; then the first response again."""
+    key = idempotency.key_of(call.caller, policy, request) if rpc.around is Around.WRITE else None
+    if key and (known := await idempotency.take(call.tx, key)) is not None:
+        return await _again(call, policy, rpc, known)
+    response = await rpc.serve(call, request)
+    written = _written(response)
+    if key:
+        kept = written if rpc.brief is None else rpc.brief.of(response).SerializeToString()
+        await idempotency.remember(call.tx, key, kept)
+    return written
+
+
+async def _again(call: Call[object], policy: MethodPolicy, rpc: Rpc, known: bytes) -> bytes:
+    """The response to a repeat, of what is kept of the first one."""
+    if rpc.brief is None:
+        return known
+    return _written(await rpc.brief.whole(call, policy.response_class.FromString(known)))
+
+
+def _written(response: Message) -> bytes:
+    """The bytes of a response. Raises `ReplyTooLarge` for what clients would not take."""
+    written = response.SerializeToString()
+    if len(written) > LARGEST_MESSAGE:
+        raise ReplyTooLarge(size=str(len(written)), limit=str(LARGEST_MESSAGE))
+    return written

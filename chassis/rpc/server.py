@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import grpc
-from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
@@ -124,9 +123,8 @@ def _of(known: Mapping[str, MethodPolicy], name: str, table: Mapping[str, Rpc]) 
     return stated
 
 
-def _handler(server: Server, policy: MethodPolicy, rpc: Rpc) -> grpc.RpcMethodHandler[bytes, Message]:
-    """Requests come as bytes: what cannot be read shall be refused like every other bad request."""
+def _handler(server: Server, policy: MethodPolicy, rpc: Rpc) -> grpc.RpcMethodHandler[bytes, bytes]:
+    """Both ways go bytes: what cannot be read is refused like every bad request, what cannot be told is not done."""
     handle = upload if policy.client_streaming else unary
-    serialize = policy.response_class.SerializeToString
     # A call with one message is taken as a stream, too: only so is it answered when that message does not come.
-    return grpc.stream_unary_rpc_method_handler(handle(server, policy, rpc), None, serialize)
+    return grpc.stream_unary_rpc_method_handler(handle(server, policy, rpc), None, None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from preceptor.identity.v1 import expert_pb2
+
 from chassis.rpc.table import plain, read, write
 from chassis.service import Service
 from chassis.timers import Timer
@@ -37,10 +39,12 @@ SERVICE: Service[Context] = Service(
         },
         "preceptor.identity.v1.ExpertService": {
             "GetExpert": read(experts.get_expert),
-            "AttestExpert": write(experts.attest_expert),
-            "SetLocales": write(experts.set_locales),
-            "SuspendExpert": write(experts.suspend_expert),
-            "ReinstateExpert": write(experts.reinstate_expert),
+            "AttestExpert": write(experts.attest_expert, experts.kept_by_name(expert_pb2.AttestExpertResponse)),
+            "SetLocales": write(experts.set_locales, experts.kept_by_name(expert_pb2.SetLocalesResponse)),
+            "SuspendExpert": write(experts.suspend_expert, experts.kept_by_name(expert_pb2.SuspendExpertResponse)),
+            "ReinstateExpert": write(
+                experts.reinstate_expert, experts.kept_by_name(expert_pb2.ReinstateExpertResponse)
+            ),
         },
     },
     timers=[Timer("sweep-sessions", lambda context: context.settings.sweep_interval, sweep.tick)],

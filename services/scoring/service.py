@@ -8,7 +8,7 @@ from pathlib import Path
 from preceptor.identity.v1.events_pb2 import ExpertChanged
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
-from chassis.rpc.table import plain, read, write
+from chassis.rpc.table import Brief, plain, read, write
 from chassis.service import Service
 from chassis.timers import Timer
 from services.scoring.api import consensus, panel, rater, skill
@@ -44,7 +44,7 @@ SERVICE: Service[Context] = Service(
         },
         "preceptor.scoring.v1.RaterService": {
             "ListFlags": read(rater.list_flags),
-            "DecideFlag": write(rater.decide_flag),
+            "DecideFlag": write(rater.decide_flag, Brief(rater.name_alone, rater.decide_again)),
         },
         "preceptor.scoring.v1.SkillService": {
             "GetSkills": read(skill.get_skills),

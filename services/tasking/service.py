@@ -9,7 +9,7 @@ from preceptor.identity.v1 import events_pb2 as identity_events
 from preceptor.payouts.v1 import events_pb2 as payouts_events
 from preceptor.scoring.v1 import events_pb2 as scoring_events
 
-from chassis.rpc.table import read, stream_in, write
+from chassis.rpc.table import Brief, read, stream_in, write
 from chassis.service import Service
 from chassis.timers import Timer
 from services.tasking.api import batch, project, review, upload, work
@@ -39,7 +39,7 @@ SERVICE: Service[Context] = Service(
     context=make_context,
     rpcs={
         "preceptor.tasking.v1.ProjectService": {
-            "CreateProject": write(project.create_project),
+            "CreateProject": write(project.create_project, Brief(project.name_alone, project.create_again)),
             "GetProject": read(project.get_project),
         },
         "preceptor.tasking.v1.BatchService": {
@@ -47,10 +47,10 @@ SERVICE: Service[Context] = Service(
             "OpenBatch": write(batch.open_batch),
             "GetBatch": read(batch.get_batch),
             "ListResults": read(batch.list_results),
-            "DecideQuestions": write(batch.decide_questions),
+            "DecideQuestions": write(batch.decide_questions, Brief(batch.task_alone, batch.decide_again)),
         },
         "preceptor.tasking.v1.WorkService": {
-            "ClaimTask": write(work.claim_task),
+            "ClaimTask": write(work.claim_task, Brief(work.slot_alone, work.claim_again)),
             "GetHeldTasks": read(work.get_held_tasks),
             "Heartbeat": write(work.heartbeat),
             "SaveDraft": write(work.save_draft),

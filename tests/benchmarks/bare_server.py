@@ -25,6 +25,7 @@ from chassis import db
 from chassis.bus import outbox
 from chassis.bus.envelope import HeaderWriter
 from chassis.rpc import idempotency
+from services.tasking.api.work import slot_alone
 from services.tasking.domain.locale import patterns
 from services.tasking.domain.seniority import USUAL
 from services.tasking.usecases import claim_task, slots, submit_answer
@@ -57,7 +58,7 @@ class Handlers:
             await conn.fetchrow(claim_task._HELD, expert)
             wanted = (expert, row["claims"], patterns(row["locales"]), None, ids.uuid7(), _DAY, row["apart"])
             response = work_pb2.ClaimTaskResponse(lease=_lease(await conn.fetchrow(claim_task._CLAIM, *wanted)))
-            await conn.execute(idempotency._REMEMBER, *key, response.SerializeToString())
+            await conn.execute(idempotency._REMEMBER, *key, slot_alone(response).SerializeToString())
             await conn.execute("COMMIT")
         return response
 

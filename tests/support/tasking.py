@@ -73,7 +73,7 @@ PRICE = 150
 _EMPTY = """
 DELETE FROM rejection_case; DELETE FROM paid_time; DELETE FROM answer; DELETE FROM slot; DELETE FROM task;
 DELETE FROM batch; DELETE FROM project; DELETE FROM expert; DELETE FROM vendor; DELETE FROM rate_card;
-DELETE FROM outbox
+DELETE FROM outbox; DELETE FROM idempotency
 """
 _SHIFT = """
 UPDATE slot SET leased_at = leased_at - $1::interval, seen_at = seen_at - $1::interval,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import TypeVar
+from urllib.parse import quote
 
 import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis import errors
 from chassis.errors import Code, InvalidArgument, NotFound, ResourceExhausted, ServiceError
@@ -87,3 +91,25 @@ def test_only_what_may_succeed_later_is_retryable() -> None:
         Code.RESOURCE_EXHAUSTED,
         Code.UNAVAILABLE,
     }
+
+
+_TEXTS = st.one_of(
+    st.text(max_size=50), st.builds(str.__mul__, st.sampled_from(["x", "é", "𝄞", "\0", "%"]), st.integers(0, 100_000))
+)
+
+
+@given(
+    _TEXTS,
+    _TEXTS,
+    st.lists(st.tuples(_TEXTS, _TEXTS), max_size=200),
+    st.dictionaries(st.sampled_from("abcdef"), _TEXTS),
+)
+def test_whatever_an_error_quotes_it_fits_into_the_trailers_that_clients_take(
+    message: str, field: str, violations: list[tuple[str, str]], metadata: dict[str, str]
+) -> None:
+    error = InvalidArgument(message or "m", field=field, violations=violations)
+    error.metadata = metadata
+    status = to_status(error)
+    trailers = len(quote(status.message)) + len(base64.b64encode(status.SerializeToString()))
+    assert trailers < 8 * 1024 - 100
+    assert detail(status, ErrorInfo) is not None

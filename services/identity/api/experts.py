@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from preceptor.identity.v1 import expert_pb2 as pb
 from preceptor.identity.v1.events_pb2 import ExpertStatus
 from preceptor.work.v1 import work_pb2
@@ -9,12 +11,15 @@ from preceptor.work.v1 import work_pb2
 from chassis.ids import name, parse_name
 from chassis.locales import canonical_each
 from chassis.rpc.call import Call
+from chassis.rpc.table import Brief
 from services.identity.context import Context
 from services.identity.domain.expert import Claim, Expert
 from services.identity.usecases import attest_expert as attestation
 from services.identity.usecases import get_expert as lookup
 from services.identity.usecases import set_locales as relocation
 from services.identity.usecases import suspend_expert as suspension
+
+R = TypeVar("R", pb.AttestExpertResponse, pb.SetLocalesResponse, pb.SuspendExpertResponse, pb.ReinstateExpertResponse)
 
 
 async def get_expert(call: Call[Context], request: pb.GetExpertRequest) -> pb.GetExpertResponse:
@@ -50,6 +55,19 @@ async def reinstate_expert(call: Call[Context], request: pb.ReinstateExpertReque
     expert_id, by = parse_name("experts", request.name, "name"), call.caller.subject
     expert = await suspension.reinstate_expert(call.tx, call.context, expert_id, request.reason, by)
     return pb.ReinstateExpertResponse(expert=_message(expert))
+
+
+def kept_by_name(response: type[R]) -> Brief[Context, R]:
+    """How a response that holds an expert is kept."""
+
+    def name_alone(told: R) -> R:
+        return response(expert=pb.Expert(name=told.expert.name))
+
+    async def whole(call: Call[Context], kept: R) -> R:
+        expert_id = parse_name("experts", kept.expert.name, "name")
+        return response(expert=_message(await lookup.get_expert(call.tx, expert_id)))
+
+    return Brief(name_alone, whole)
 
 
 def _message(expert: Expert) -> pb.Expert:

@@ -42,6 +42,17 @@ async def decide_flag(call: Call[Context], request: rater_pb2.DecideFlagRequest)
     return rater_pb2.DecideFlagResponse(flag=_flag(await flags.decide_flag(call.tx, ruling)))
 
 
+def name_alone(response: rater_pb2.DecideFlagResponse) -> rater_pb2.DecideFlagResponse:
+    """What is kept of a decision about a flag."""
+    return rater_pb2.DecideFlagResponse(flag=rater_pb2.Flag(name=response.flag.name))
+
+
+async def decide_again(call: Call[Context], kept: rater_pb2.DecideFlagResponse) -> rater_pb2.DecideFlagResponse:
+    """Gives the flag that was decided about."""
+    row = await flags.get_flag(call.tx, parse_name("flags", kept.flag.name, "name"))
+    return rater_pb2.DecideFlagResponse(flag=_flag(row))
+
+
 def _flag(row: Row) -> rater_pb2.Flag:
     flag = rater_pb2.Flag(
         name=name("flags", row["flag_id"]),

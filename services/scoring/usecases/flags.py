@@ -15,6 +15,8 @@ SELECT * FROM rater_flag WHERE state = 1 AND (flagged_at, flag_id) > ($1::timest
 ORDER BY flagged_at, flag_id LIMIT $3
 """
 
+_ONE = "SELECT * FROM rater_flag WHERE flag_id = $1"
+
 # A flag of a ring is about all of its members.
 _LOCK = """
 SELECT state, EXISTS (SELECT FROM expert WHERE person_id = $2 AND expert_id = ANY (f.others || f.expert_id)) AS own
@@ -60,6 +62,14 @@ class Ruling:
 async def list_flags(tx: Transaction, after: tuple[datetime, UUID], limit: int) -> list[Row]:
     """Up to `limit` open flags after a time and an id."""
     return await tx.fetch(_PAGE, *after, limit)
+
+
+async def get_flag(tx: Transaction, flag_id: UUID) -> Row:
+    """A flag, whatever was decided about it. Raises `FlagNotFound`."""
+    row = await tx.fetchrow(_ONE, flag_id)
+    if row is None:
+        raise FlagNotFound
+    return row
 
 
 async def decide_flag(tx: Transaction, ruling: Ruling) -> Row:

@@ -60,6 +60,19 @@ async def decide_questions(
     return batch_pb2.DecideQuestionsResponse(result=_result(row, opened=True))
 
 
+def task_alone(response: batch_pb2.DecideQuestionsResponse) -> batch_pb2.DecideQuestionsResponse:
+    """What is kept of a vendor's decisions."""
+    return batch_pb2.DecideQuestionsResponse(result=batch_pb2.TaskResult(task=response.result.task))
+
+
+async def decide_again(
+    call: Call[Context], kept: batch_pb2.DecideQuestionsResponse
+) -> batch_pb2.DecideQuestionsResponse:
+    """Gives the result of the task that was decided about, as it stands now."""
+    row = await listing.result_of(call.tx, parse_name("tasks", kept.result.task, "task"))
+    return batch_pb2.DecideQuestionsResponse(result=_result(row, opened=True))
+
+
 def to_batch(row: Row) -> batch_pb2.Batch:
     """A row of the use case as the contract shows it."""
     batch = batch_pb2.Batch(

@@ -42,6 +42,19 @@ async def create_project(
     return project_pb2.CreateProjectResponse(project=_project(await getting.get_project(call.tx, project_id)))
 
 
+def name_alone(response: project_pb2.CreateProjectResponse) -> project_pb2.CreateProjectResponse:
+    """What is kept of a project's making."""
+    return project_pb2.CreateProjectResponse(project=project_pb2.Project(name=response.project.name))
+
+
+async def create_again(
+    call: Call[Context], kept: project_pb2.CreateProjectResponse
+) -> project_pb2.CreateProjectResponse:
+    """Gives the project that was made."""
+    row = await getting.get_project(call.tx, parse_name("projects", kept.project.name, "name"))
+    return project_pb2.CreateProjectResponse(project=_project(row))
+
+
 async def get_project(call: Call[Context], request: project_pb2.GetProjectRequest) -> project_pb2.GetProjectResponse:
     """Gives a project."""
     row = await getting.get_project(call.tx, parse_name("projects", request.name, "name"))

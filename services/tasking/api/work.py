@@ -32,6 +32,21 @@ async def claim_task(call: Call[Context], request: work_pb2.ClaimTaskRequest) ->
     return response
 
 
+async def claim_again(call: Call[Context], kept: work_pb2.ClaimTaskResponse) -> work_pb2.ClaimTaskResponse:
+    """Gives the lease that a claim was given, as it stands now."""
+    if not kept.HasField("lease"):
+        return kept
+    slot_id = parse_name("slots", kept.lease.slot, "slot")
+    return work_pb2.ClaimTaskResponse(lease=_lease(await claiming.lease_again(call.tx, slot_id, call.own_expert())))
+
+
+def slot_alone(response: work_pb2.ClaimTaskResponse) -> work_pb2.ClaimTaskResponse:
+    """What is kept of a claim."""
+    if not response.HasField("lease"):
+        return response
+    return work_pb2.ClaimTaskResponse(lease=work_pb2.Lease(slot=response.lease.slot))
+
+
 async def get_held_tasks(call: Call[Context], request: work_pb2.GetHeldTasksRequest) -> work_pb2.GetHeldTasksResponse:
     """Gives what the calling expert holds or may still hand in late."""
     limit = page_size(request.page_size, default=10, greatest=50)

@@ -15,6 +15,7 @@ import asyncpg
 from chassis.db import Transaction
 from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
+from chassis.rpc.call import NotYours
 from services.tasking.domain.lease import SlotState
 from services.tasking.domain.locale import patterns
 from services.tasking.domain.seniority import USUAL
@@ -121,6 +122,14 @@ async def claim_task(
             claim = _CLAIM_AS_SENIOR if expert["senior"] else _CLAIM
             return await tx.fetchrow(claim, *seeker, new_id(), settings.greatest_hold, expert["apart"])
     return await tx.fetchrow(_LEASE, slot_id)
+
+
+async def lease_again(tx: Transaction, slot_id: UUID, expert_id: UUID) -> asyncpg.Record:
+    """What the expert was given before, as it stands now, whether they still hold it or not. Raises `NotYours`."""
+    row = await tx.fetchrow(_LEASE, slot_id)
+    if row is None or row["expert_id"] != expert_id:
+        raise NotYours
+    return row
 
 
 async def _held(tx: Transaction, expert_id: UUID) -> UUID | None:

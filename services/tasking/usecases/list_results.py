@@ -11,6 +11,11 @@ from chassis.rpc.call import NotYours
 
 _BATCH = "SELECT state FROM batch WHERE batch_id = $1"
 
+_ONE = """
+SELECT task_id, item_key, state, result, confidence, answers_seen, scored_version, route, open_questions, decisions
+FROM task WHERE task_id = $1 AND kind = 1
+"""
+
 # Positions repeat where a chunk was sent again with other tasks in it.
 _PAGE = """
 SELECT task_id, item_key, state, result, confidence, answers_seen, scored_version, position, route, open_questions,
@@ -28,3 +33,11 @@ async def list_results(
     if state is None:
         raise NotYours
     return state, await tx.fetch(_PAGE, batch_id, *after, limit)
+
+
+async def result_of(tx: Transaction, task_id: UUID) -> asyncpg.Record:
+    """The row of one task, as `list_results` gives it. Raises `NotYours`."""
+    row = await tx.fetchrow(_ONE, task_id)
+    if row is None:
+        raise NotYours
+    return row
