@@ -10,8 +10,9 @@ from chassis.contract.access import ANYONE, MethodPolicy
 from chassis.errors import ResourceExhausted
 from chassis.settings import ChassisSettings
 
-# One caller may have an eighth of what a gate lets in.
-_SHARES = 8
+# One caller may have an eighth of what a gate lets in; of uploads half, as a vendor sends many batches side by side.
+_SHARE_OF_CALLS = 8
+_SHARE_OF_STREAMS = 2
 _PAUSE = timedelta(seconds=1)
 
 
@@ -61,8 +62,8 @@ class Gates:
     def from_settings(cls, settings: ChassisSettings) -> Gates:
         """Gates as wide as the settings say."""
         return cls(
-            Gate(settings.calls_at_once, _share(settings.calls_at_once)),
-            Gate(settings.streams_at_once, _share(settings.streams_at_once)),
+            Gate(settings.calls_at_once, max(settings.calls_at_once // _SHARE_OF_CALLS, 1)),
+            Gate(settings.streams_at_once, max(settings.streams_at_once // _SHARE_OF_STREAMS, 1)),
             # To a service all strangers are one: the edge tells them apart by where they come from.
             Gate(settings.strangers_at_once, settings.strangers_at_once),
         )
@@ -72,7 +73,3 @@ class Gates:
         if ANYONE in policy.callers:
             return self.strangers
         return self.streams if policy.client_streaming or policy.server_streaming else self.calls
-
-
-def _share(most: int) -> int:
-    return max(most // _SHARES, 1)
