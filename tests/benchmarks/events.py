@@ -35,7 +35,7 @@ def _event(batch: str, project: str, vendor: str, expert: str) -> AnswerSubmitte
         answer=ANSWER,
         task_type=work.TASK_TYPE_PAIRWISE_PREFERENCE,
         domain=work.DOMAIN_TECHNOLOGY,
-        redundancy=work.Redundancy(min_answers=1, max_answers=1, stop_confidence=0.9),
+        redundancy=work.Redundancy(min_answers=1, max_answers=1),
         terms=work.Terms(rate_card_version=1, tier="P1", amount_minor=150, currency="USD", fee_basis_points=2000),
         time_spent=work.TimeSpent(active_seconds=80, idle_seconds=5),
     )

@@ -119,7 +119,9 @@ def _event(task: str, project: str, batch: str, vendor: str, expert: str, says: 
         answer=answer(says, "The first says where to look and why; the second would mislead whoever acts on it."),
         task_type=work.TASK_TYPE_PAIRWISE_PREFERENCE,
         domain=work.DOMAIN_TECHNOLOGY,
-        redundancy=work.Redundancy(min_answers=3, max_answers=5, stop_confidence=0.95),
+        redundancy=work.Redundancy(
+            min_answers=3, max_answers=5, stop_confidence=0.95, least_worth=0.0002, agreed_confidence=0.8
+        ),
         terms=work.Terms(rate_card_version=1, tier="P1", amount_minor=150, currency="USD", fee_basis_points=2000),
         time_spent=work.TimeSpent(active_seconds=80, idle_seconds=5),
     )

@@ -267,6 +267,9 @@ class World:
         tier: str = "P1",
         task_type: TaskType.ValueType = TASK_TYPE_PAIRWISE_PREFERENCE,
         seconds: int = SECONDS,
+        stop_confidence: float = 0.9,
+        least_worth: float | None = None,
+        agreed_confidence: float | None = None,
     ) -> UUID:
         """A project whose tasks get so many answers; by default in English and without required claims."""
         new = NewProject(
@@ -279,7 +282,9 @@ class World:
             required_claims=list(claims),
             min_answers=least,
             max_answers=greatest,
-            stop_confidence=0.9,
+            stop_confidence=stop_confidence,
+            least_worth=least_worth,
+            agreed_confidence=agreed_confidence,
             rate_card_id=self.rate_card_id,
             tier=tier,
             expected_seconds=seconds,

@@ -26,14 +26,15 @@ ANYONE, SENIOR, VENDOR, NOBODY = (
     routing.Route.VENDOR,
     routing.Route.NOBODY,
 )
-RULE = Redundancy(2, 5, 0.95)
+RULE = Redundancy(2, 5, 0.95, 0.0002, 0.8)
+NOT_ASKED = Redundancy(2, 5, 0.0)
 REJECTED = Judgement(UUID(int=1), Proposal.REJECT, 0)
 
 rules = st.builds(
     lambda least, more, stop: Redundancy(least, least + more, stop),
     st.integers(1, 5),
     st.integers(0, 5),
-    st.floats(0.5, 1.0),
+    st.just(0.0) | st.floats(0.5, 1.0),
 )
 splits = st.lists(st.integers(0, 2), max_size=10)
 
@@ -109,7 +110,7 @@ def test_what_all_say_goes_to_nobody_special(rule: Redundancy, votes: int, confi
 def test_more_confidence_a_lower_aim_or_more_to_come_never_want_more_skill(
     labels: list[int], confidence: float, more: float, rule: Redundancy, remaining: int
 ) -> None:
-    assume(confidence + more < 1 and rule.stop_confidence + more < 1)
+    assume(confidence + more < 1 and rule.stop_confidence > 0 and rule.stop_confidence + more < 1)
     wanted = skill_wanted(said(labels, confidence), remaining, rule)
     assert wanted == 0 or USUAL < LEAST <= wanted <= GREATEST
     assert skill_wanted(said(labels, confidence + more), remaining, rule) <= wanted
@@ -148,7 +149,8 @@ def test_what_most_could_not_assess_goes_to_a_senior_and_in_the_end_to_the_vendo
     for subjective in (True, False):
         assert routed(Finding(None, (), 2), subjective=subjective) == Routing(SENIOR, LEAST)
         assert routed(said([0], abstained=2), subjective=subjective) == Routing(SENIOR, LEAST)
-        assert routed(said([0, 0], 0.7, abstained=3), subjective=subjective).questions == ()  # they agree
+        unanimous = routed(said([0, 0], 0.7, abstained=3), rule=NOT_ASKED, subjective=subjective)
+        assert unanimous.questions == ()  # they agree
         assert routed(Finding(None, (), 5), subjective=subjective) == Routing(VENDOR, questions=(0,))
         assert routed(said([0, 1], 0.4, abstained=3), subjective=subjective) == Routing(VENDOR, questions=(0,))
 

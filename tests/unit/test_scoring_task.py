@@ -17,7 +17,7 @@ from services.scoring.domain.stopping import Redundancy, Verdict
 from services.scoring.domain.votes import Vote
 from tests.support import findings
 
-RULE = Redundancy(2, 5, 0.9)
+RULE = Redundancy(2, 5, 0.9, agreed_confidence=0.8, least_worth=0.0002)
 CAST = st.lists(st.tuples(st.none() | st.integers(-3, 3), st.integers(0, 4)), min_size=1, max_size=8)
 
 

@@ -72,7 +72,11 @@ async def _create_project(
         locale="en",
         instructions="Judge as a careful member of your profession would, and say why in a sentence.",
         required_claims=[work_pb2.Claim(kind="field", value=assignment.field)],
-        redundancy=work_pb2.Redundancy(min_answers=3, max_answers=most_answers, stop_confidence=0.95),
+        # Asks for a confidence, and saves where it is dear: what is sure enough to be used is worth more than the last
+        # answers to it.
+        redundancy=work_pb2.Redundancy(
+            min_answers=3, max_answers=most_answers, stop_confidence=0.95, least_worth=0.0002, agreed_confidence=0.8
+        ),
         rate_card=rate_card,
         tier=assignment.tier,
         expected_seconds=180,

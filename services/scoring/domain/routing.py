@@ -2,7 +2,7 @@
 
 An answer brings evidence: that of a rater who is right with probability r between k labels, whose errors fall on all
 others alike, is ln(r (k - 1) / (1 - r)) nats. A question with the log odds m of its leading label, of which n more
-answers may come, reaches the confidence c that the vendor asks for at best by answers of (logit(c) - m) / n nats each.
+answers may come, reaches the confidence c that is wanted at best by answers of (logit(c) - m) / n nats each.
 Where that is more than the usual rater brings, usual raters cannot settle it even if all of them agree: a senior is
 asked, as good as that takes.
 """
@@ -18,7 +18,6 @@ from services.scoring.domain.consensus import Finding
 from services.scoring.domain.judging import Judgement, Proposal
 from services.scoring.domain.skill import UNKNOWN
 from services.scoring.domain.stopping import (
-    AGREED,
     MORE_WANTED,
     RESOLVED,
     Outcome,
@@ -95,9 +94,7 @@ def skill_wanted(finding: Finding, remaining: int, redundancy: Redundancy) -> fl
         return LEAST
     if finding.consensus is None or finding.consensus.unanimous or finding.votes < redundancy.least:
         return 0.0
-    # At 1 all answers are asked for, and none makes it certain: then what counts as agreement is to be reached.
-    target = redundancy.stop_confidence if redundancy.stop_confidence < 1 else AGREED
-    short = _logit(target) - _logit(finding.confidence)
+    short = _logit(redundancy.target) - _logit(finding.confidence)
     needed = 1 / (1 + (len(finding.consensus.probabilities) - 1) * exp(-short / remaining))
     return min(max(needed, LEAST), GREATEST) if needed > USUAL else 0.0
 

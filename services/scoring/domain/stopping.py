@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from math import log
@@ -13,17 +13,20 @@ from chassis.errors import InvalidArgument
 from services.scoring.domain.consensus import Consensus, Finding
 
 AGREED = 0.8
-"""Where no more answers are asked for, a confidence that counts as agreement even if the vendor would stop early only
-at a higher one: three fresh raters against one reach it, two against one hardly ever."""
+"""Where the vendor asks for no confidence, the one that counts as agreement once no more answers are asked for: three
+fresh raters against one reach it, two against one hardly ever."""
 BEST_RATER = 0.95
 """How often the best of raters are taken to be right when it is asked whether answers to come could change a label."""
 PRICE = 0.0002
-"""What an answer must add to the probability of a right result to be asked for: that of 5,000 answers a right task
-more."""
+"""Where the vendor asks for no confidence, what an answer must add to the probability of a right result to be asked
+for: that of 5,000 answers a right task more."""
 
 
 class InvalidRedundancy(InvalidArgument):
-    """The least number of answers is below one or above the greatest, or the confidence is not within 0.5 and 1."""
+    """The least number of answers is below one or above the greatest, the confidence is not within 0.5 and 1, the worth
+    not within 0 and 1 or stated where all answers are asked for, or what counts as agreement not within 0 and the
+    confidence.
+    """
 
     reason = "INVALID_REDUNDANCY"
 
@@ -54,18 +57,45 @@ _NONE, _CONFIDENT, _SETTLED, _NOT_WORTH_IT, _ALL_IN, _NO_QUORUM = Reason
 
 @dataclass(frozen=True, slots=True)
 class Redundancy:
-    """How many answers a task gets, and the confidence at which to stop before the greatest number.
+    """How many answers a task gets, when to stop before the greatest number, and what counts as agreement then.
 
-    Raises `InvalidRedundancy`.
+    `stop_confidence` is what the vendor asks for; at 1 all answers are asked for, at 0 no confidence is. The vendor may
+    state what an answer must be worth and what counts as agreement; else a confidence that is asked for is the only
+    thing that stops and the only thing that counts, and where none is the platform's rules do. Raises
+    `InvalidRedundancy`.
     """
 
     least: int
     greatest: int
     stop_confidence: float
+    least_worth: float | None = None
+    agreed_confidence: float | None = None
+    price: float = field(init=False)
+    """What an answer must be worth to be asked for; 0: that is no matter."""
+    agreement: float = field(init=False)
+    """The confidence that counts as agreement once no more answers are asked for."""
+    unanimity: bool = field(init=False)
+    """Whether it also counts that all say the same."""
 
     def __post_init__(self) -> None:
-        if not (1 <= self.least <= self.greatest and 0.5 <= self.stop_confidence <= 1):
+        stop, worth, agreed = self.stop_confidence, self.least_worth, self.agreed_confidence
+        if not (
+            1 <= self.least <= self.greatest
+            and (stop == 0 or 0.5 <= stop <= 1)
+            and (not worth or (0 < worth < 1 and stop < 1))
+            and (agreed is None or 0 <= agreed <= (stop or 1))
+        ):
             raise InvalidRedundancy(field="redundancy")
+        by_default = AGREED if stop in (0, 1) else stop
+        # The class is frozen, and these follow from the others once for all its tasks.
+        object.__setattr__(self, "price", (PRICE if stop == 0 else 0.0) if worth is None else worth)
+        object.__setattr__(self, "agreement", by_default if agreed is None else agreed)
+        object.__setattr__(self, "unanimity", agreed is None and stop in (0, 1))
+
+    @property
+    def target(self) -> float:
+        """The confidence that answers are to bring: the one asked for, else what counts as agreement."""
+        return self.agreement if self.stop_confidence in (0, 1) else self.stop_confidence
 
 
 class Outcome(NamedTuple):
@@ -93,12 +123,12 @@ def outcome(findings: Sequence[Finding], seen: int, standing: int, redundancy: R
 def agrees(finding: Finding, redundancy: Redundancy) -> bool:
     """Whether the votes on a question are enough to stand by, when no more are asked for.
 
-    One vote is unanimous with itself: that counts only where no more were asked of the question.
+    One vote is unanimous with itself: where unanimity counts, it does only if no more were asked of the question.
     """
     if finding.consensus is None:
         return False
-    unanimous = finding.consensus.unanimous and finding.votes >= redundancy.least
-    return unanimous or finding.confidence >= min(redundancy.stop_confidence, AGREED)
+    unanimous = redundancy.unanimity and finding.consensus.unanimous and finding.votes >= redundancy.least
+    return unanimous or finding.confidence >= redundancy.agreement
 
 
 @lru_cache
@@ -127,11 +157,11 @@ def reason_of(finding: Finding, standing: int, redundancy: Redundancy) -> Reason
     # At 1 all are asked: certainty does not come before the last answer, whatever a float rounds to.
     if consensus is None or votes < redundancy.least or redundancy.stop_confidence >= 1:
         return _NONE
-    if consensus.confidence >= redundancy.stop_confidence:
+    if 0 < redundancy.stop_confidence <= consensus.confidence:
         return _CONFIDENT
-    if _is_settled(consensus, remaining):
+    if redundancy.price and _is_settled(consensus, remaining):
         return _SETTLED
-    return _NOT_WORTH_IT if consensus.worth < PRICE else _NONE
+    return _NOT_WORTH_IT if consensus.worth < redundancy.price else _NONE
 
 
 def _is_settled(consensus: Consensus, remaining: int) -> bool:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import numpy as np
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
+from preceptor.work.v1 import work_pb2
 from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Question, Questions
 
 from chassis.bus.envelope import Event
@@ -26,6 +27,7 @@ from services.scoring.aggregation.aggregator import Stated
 from services.scoring.aggregation.sheet import New, Sheet, pack_answer, pack_stated, unpack
 from services.scoring.context import Context
 from services.scoring.domain.models import prediction_of, rater_of
+from services.scoring.domain.stopping import Redundancy
 from services.scoring.usecases import judge_gold, score_tasks
 from services.scoring.usecases.pools import Project, lock_projects
 from services.scoring.usecases.tasks import Task, load_tasks, rule_of
@@ -138,7 +140,7 @@ def _known_id(text: str, field: str) -> UUID:
 
 def _task(read: _Read) -> Task:
     """A task of which nothing is kept yet, as an event tells of it."""
-    event, rule = read.event, read.event.redundancy
+    event = read.event
     return Task(
         task_id=read.task_id,
         project_id=read.project.project_id,
@@ -146,8 +148,18 @@ def _task(read: _Read) -> Task:
         batch_id=_known_id(event.batch_id, "batch_id"),
         task_type=event.task_type,
         domain=event.domain,
-        redundancy=rule_of(rule.min_answers, rule.max_answers, rule.stop_confidence),
+        redundancy=_rule(event.redundancy),
         questions=event.questions.SerializeToString(deterministic=True) or _SINGLE_BYTES,
+    )
+
+
+def _rule(told: work_pb2.Redundancy) -> Redundancy:
+    return rule_of(
+        told.min_answers,
+        told.max_answers,
+        told.stop_confidence,
+        told.least_worth if told.HasField("least_worth") else None,
+        told.agreed_confidence if told.HasField("agreed_confidence") else None,
     )
 
 

@@ -21,13 +21,13 @@ from services.scoring.domain.stopping import RESOLVED, UNRESOLVED, Redundancy
 
 _LOAD = """
 SELECT task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers, stop_confidence,
-       questions, version, verdict, found, held, trace, answers, stated
+       least_worth, agreed_confidence, questions, version, verdict, found, held, trace, answers, stated
 FROM task_state WHERE task_id = ANY($1::uuid[]) ORDER BY task_id
 """
 
 _LOAD_OF = """
 SELECT task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers, stop_confidence,
-       questions, version, verdict, found, held, trace, answers, stated
+       least_worth, agreed_confidence, questions, version, verdict, found, held, trace, answers, stated
 FROM task_state WHERE project_id = $1 ORDER BY task_id
 """
 
@@ -37,11 +37,12 @@ WITH n AS MATERIALIZED (
     SELECT *, 'epoch'::timestamptz + updated * interval '1 microsecond' AS updated_at FROM unnest($1::scored_task[])),
 made AS (
     INSERT INTO task_state (task_id, project_id, vendor_id, batch_id, task_type, domain, min_answers, max_answers,
-                            stop_confidence, questions, version, verdict, reason, answers_seen, answers_wanted, result,
-                            confidence, held, weights, found, updated_at, trace, answers, stated)
+                            stop_confidence, least_worth, agreed_confidence, questions, version, verdict, reason,
+                            answers_seen, answers_wanted, result, confidence, held, weights, found, updated_at, trace,
+                            answers, stated)
     SELECT t.*, n.version, n.verdict, n.reason, n.seen, n.wanted, n.result, n.confidence, n.held, n.weights, n.found,
            n.updated_at, n.trace, n.answers, n.stated
-    FROM unnest($2::told_task[]) AS t JOIN n USING (task_id))
+    FROM unnest($2::new_task[]) AS t JOIN n USING (task_id))
 UPDATE task_state t
 SET version = n.version, verdict = n.verdict, reason = n.reason, answers_seen = n.seen, answers_wanted = n.wanted,
     result = n.result, confidence = n.confidence, held = n.held, weights = n.weights, found = n.found,
@@ -143,9 +144,11 @@ def form_of(task_type: int, questions: bytes) -> Form:
 
 
 @lru_cache(1024)
-def rule_of(least: int, greatest: int, stop_confidence: float) -> Redundancy:
+def rule_of(
+    least: int, greatest: int, stop_confidence: float, least_worth: float | None, agreed_confidence: float | None
+) -> Redundancy:
     """The stop rule that tasks have in common. Raises `InvalidRedundancy`."""
-    return Redundancy(least, greatest, stop_confidence)
+    return Redundancy(least, greatest, stop_confidence, least_worth, agreed_confidence)
 
 
 def found_bytes(findings: Iterable[Finding]) -> bytes:
@@ -165,7 +168,7 @@ async def load_tasks_of(tx: Transaction, project_id: UUID) -> list[Task]:
 
 def _tasks(rows: Iterable[Row]) -> list[Task]:
     return [
-        Task(*row[:6], rule_of(*row[6:9]), *row[9:15], Kept(*row[15:]))  # type: ignore[call-arg]  # by the columns
+        Task(*row[:6], rule_of(*row[6:11]), *row[11:17], Kept(*row[17:]))  # type: ignore[call-arg]  # by the columns
         for row in map(tuple, rows)
     ]
 
@@ -177,9 +180,10 @@ async def write_tasks(tx: Transaction, tasks: Iterable[Task], states: Sequence[N
 
 
 def _told(task: Task) -> tuple[object, ...]:
-    """What an event tells of a task for good, as a `told_task`."""
+    """What an event tells of a task for good, as a `new_task`."""
     rule = task.redundancy
-    return (*task[:6], rule.least, rule.greatest, rule.stop_confidence, task.questions)
+    stated = rule.stop_confidence, rule.least_worth, rule.agreed_confidence
+    return (*task[:6], rule.least, rule.greatest, *stated, task.questions)
 
 
 async def hold(tx: Transaction, task_ids: Sequence[UUID], held: Sequence[bytes]) -> None:

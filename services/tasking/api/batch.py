@@ -120,4 +120,5 @@ def _result(row: Row, *, opened: bool) -> batch_pb2.TaskResult:
         route=row["route"],
         open_questions=work_pb2.OpenQuestions.FromString(row["open_questions"]) if row["open_questions"] else None,
         decisions=work_pb2.QuestionDecisions.FromString(row["decisions"]).decisions,
+        stop_reason=row["stop_reason"],
     )

@@ -12,13 +12,14 @@ from chassis.rpc.call import Call
 from services.tasking.context import Context
 from services.tasking.usecases import create_project as creating
 from services.tasking.usecases import get_project as getting
+from services.tasking.usecases.slots import redundancy_of
 
 
 async def create_project(
     call: Call[Context], request: project_pb2.CreateProjectRequest
 ) -> project_pb2.CreateProjectResponse:
     """Makes a project of the calling vendor."""
-    asked = request.project
+    asked, rule = request.project, request.project.redundancy
     lease = asked.lease_duration.ToTimedelta() if asked.HasField("lease_duration") else call.context.settings.lease
     project_id = await creating.create_project(
         call.tx,
@@ -30,9 +31,11 @@ async def create_project(
             locale=canonical(asked.locale, "project.locale"),
             instructions=asked.instructions,
             required_claims=[f"{claim.kind}={claim.value}" for claim in asked.required_claims],
-            min_answers=asked.redundancy.min_answers,
-            max_answers=asked.redundancy.max_answers,
-            stop_confidence=asked.redundancy.stop_confidence,
+            min_answers=rule.min_answers,
+            max_answers=rule.max_answers,
+            stop_confidence=rule.stop_confidence,
+            least_worth=rule.least_worth if rule.HasField("least_worth") else None,
+            agreed_confidence=rule.agreed_confidence if rule.HasField("agreed_confidence") else None,
             rate_card_id=parse_name("rateCards", asked.rate_card, "project.rate_card"),
             tier=asked.tier,
             expected_seconds=asked.expected_seconds,
@@ -71,9 +74,7 @@ def _project(row: Row) -> project_pb2.Project:
         locale=row["locale"],
         instructions=row["instructions"],
         required_claims=[work_pb2.Claim(kind=kind, value=value) for kind, value in claims],
-        redundancy=work_pb2.Redundancy(
-            min_answers=row["min_answers"], max_answers=row["max_answers"], stop_confidence=row["stop_confidence"]
-        ),
+        redundancy=redundancy_of(row),
         rate_card=name("rateCards", row["rate_card_id"]),
         tier=row["tier"],
         expected_seconds=row["expected_seconds"],

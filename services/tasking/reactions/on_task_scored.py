@@ -47,9 +47,10 @@ WITH applied AS (
     UPDATE task t SET state = coalesce(new.state, t.state), scored_version = new.version, answers_seen = new.seen,
                       answers_wanted = least(greatest(t.answers_wanted, new.wanted), p.max_answers),
                       result = coalesce(new.result, t.result), confidence = coalesce(new.confidence, t.confidence),
-                      route = new.route, skill_wanted = new.skill, open_questions = new.open_questions,
+                      stop_reason = new.reason, route = new.route, skill_wanted = new.skill,
+                      open_questions = new.open_questions,
                       senior_until = CASE WHEN new.skill > 0 THEN clock_timestamp() + $3::interval END
-    FROM unnest($1::scored_task[]) AS new, project p
+    FROM unnest($1::task_scoring[]) AS new, project p
     WHERE t.task_id = new.task_id AND p.project_id = t.project_id
     RETURNING t.task_id, t.batch_id),
 closing AS (
@@ -92,7 +93,7 @@ async def _apply(
 
 
 def _row(scored: events_pb2.TaskScored, decided: Collection[QuestionDecision]) -> tuple[object, ...]:
-    """A `scored_task`. What its vendor has decided stays so, whatever a late answer or a rescore finds."""
+    """A `task_scoring`. What its vendor has decided stays so, whatever a late answer or a rescore finds."""
     state, route = _CLOSED.get(scored.verdict), scored.route
     found = (scored.result.SerializeToString(deterministic=True), scored.confidence) if state else (None, None)
     answers = scored.version, scored.answers_seen, scored.answers_wanted
@@ -100,7 +101,7 @@ def _row(scored: events_pb2.TaskScored, decided: Collection[QuestionDecision]) -
     if state and decided and not left.questions:
         state, route = _RESOLVED, ROUTE_UNSPECIFIED
     asked = left.SerializeToString(deterministic=True) or None
-    return UUID(scored.task_id), state, *answers, *found, route, scored.skill_wanted, asked
+    return UUID(scored.task_id), state, *answers, *found, scored.stop_reason, route, scored.skill_wanted, asked
 
 
 async def _decide(

@@ -17,8 +17,9 @@ _CARD = "SELECT fee_basis_points, (rates ->> $2)::bigint AS rate FROM rate_card 
 
 _INSERT = """
 INSERT INTO project (project_id, vendor_id, display_name, task_type, domain, locale, instructions, required_claims,
-                     min_answers, max_answers, stop_confidence, rate_card_id, tier, expected_seconds, lease)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                     min_answers, max_answers, stop_confidence, rate_card_id, tier, expected_seconds, lease,
+                     least_worth, agreed_confidence)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 
 
@@ -42,7 +43,9 @@ class TierUnknown(FailedPrecondition):
 
 @dataclass(frozen=True, slots=True)
 class NewProject:
-    """A project to be made; numbers of enums as in the contract, claims as ``kind=value``."""
+    """A project to be made; numbers of enums as in the contract, claims as ``kind=value``. Of the stop rule None stands
+    where the vendor leaves something out.
+    """
 
     vendor_id: UUID
     display_name: str
@@ -58,6 +61,8 @@ class NewProject:
     tier: str
     expected_seconds: int
     lease: timedelta
+    least_worth: float | None = None
+    agreed_confidence: float | None = None
 
 
 async def create_project(tx: Transaction, new: NewProject) -> UUID:
@@ -91,5 +96,7 @@ async def create_project(tx: Transaction, new: NewProject) -> UUID:
         new.tier,
         new.expected_seconds,
         new.lease,
+        new.least_worth,
+        new.agreed_confidence,
     )
     return project_id

@@ -27,7 +27,8 @@ SELECT task_id, batch_id, vendor_id, open_questions, decisions FROM task WHERE t
 _DECIDE = """
 UPDATE task SET decisions = $2, open_questions = $3, route = $4, state = CASE WHEN $3::bytea IS NULL THEN 3 ELSE 4 END
 WHERE task_id = $1
-RETURNING task_id, item_key, state, result, confidence, answers_seen, scored_version, route, open_questions, decisions
+RETURNING task_id, item_key, state, result, confidence, answers_seen, scored_version, route, open_questions, decisions,
+          stop_reason
 """
 
 

@@ -19,7 +19,7 @@ FROM task WHERE task_id = $1 AND kind = 1
 # Positions repeat where a chunk was sent again with other tasks in it.
 _PAGE = """
 SELECT task_id, item_key, state, result, confidence, answers_seen, scored_version, position, route, open_questions,
-       decisions
+       decisions, stop_reason
 FROM task WHERE batch_id = $1 AND kind = 1 AND (position, task_id) > ($2::bigint, $3::uuid)
 ORDER BY position, task_id LIMIT $4
 """

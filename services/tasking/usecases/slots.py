@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import asyncpg
+from preceptor.work.v1.work_pb2 import Redundancy
 
 from chassis.db import Transaction
 from chassis.rpc.call import NotYours
@@ -19,8 +20,9 @@ SELECT s.*, p.lease, clock_timestamp() AS now FROM slot s JOIN project p USING (
 WHERE s.slot_id = $1 AND s.expert_id = $2 FOR UPDATE OF s
 """
 _LOCK_WITH_TASK = """
-SELECT s.*, p.task_type, p.domain, p.min_answers, p.max_answers, p.stop_confidence, t.payload, t.gold_key, t.item_id,
-       t.predictions IS NOT NULL AND NOT t.predictions_told AS tells, clock_timestamp() AS now
+SELECT s.*, p.task_type, p.domain, p.min_answers, p.max_answers, p.stop_confidence, p.least_worth, p.agreed_confidence,
+       t.payload, t.gold_key, t.item_id, t.predictions IS NOT NULL AND NOT t.predictions_told AS tells,
+       clock_timestamp() AS now
 FROM slot s JOIN project p USING (project_id) JOIN task t USING (task_id)
 WHERE s.slot_id = $1 AND s.expert_id = $2 FOR UPDATE OF s
 """
@@ -49,6 +51,17 @@ async def lock_slot(tx: Transaction, slot_id: UUID, expert_id: UUID, *, with_tas
 def hold_of(slot: asyncpg.Record) -> Hold:
     """The slot as the rules of leases need it, with the database's time at which it was locked."""
     return Hold(SlotState(slot["state"]), slot["fencing_token"], slot["expires_at"], slot["now"])
+
+
+def redundancy_of(project: asyncpg.Record) -> Redundancy:
+    """The stop rule among the columns of a project; what is NULL its vendor left out."""
+    return Redundancy(
+        min_answers=project["min_answers"],
+        max_answers=project["max_answers"],
+        stop_confidence=project["stop_confidence"],
+        least_worth=project["least_worth"],
+        agreed_confidence=project["agreed_confidence"],
+    )
 
 
 def seats_of(task: asyncpg.Record, slot: asyncpg.Record) -> Seats:

@@ -23,7 +23,7 @@ from chassis.ids import new_id
 from services.tasking.domain.hold_time import held
 from services.tasking.domain.lease import AnswerWindowClosed, SlotState, Taken, check_submittable, place_late
 from services.tasking.settings import TaskingSettings
-from services.tasking.usecases.slots import BATCH_OPEN, hold_of, lock_slot, seats_of
+from services.tasking.usecases.slots import BATCH_OPEN, hold_of, lock_slot, redundancy_of, seats_of
 
 _log = structlog.get_logger(__name__)
 
@@ -141,9 +141,7 @@ def _event(slot: asyncpg.Record, submission: Submission, answer_id: UUID, surplu
         answer=submission.answer,
         task_type=slot["task_type"],
         domain=slot["domain"],
-        redundancy=work_pb2.Redundancy(
-            min_answers=slot["min_answers"], max_answers=slot["max_answers"], stop_confidence=slot["stop_confidence"]
-        ),
+        redundancy=redundancy_of(slot),
         terms=work_pb2.Terms(
             rate_card_version=slot["rate_card_version"],
             tier=slot["tier"],
