@@ -71,7 +71,7 @@ class ChassisSettings(BaseSettings):
     stranger_deadline: Positive = Field(timedelta(seconds=15), description="The same of calls that need no token.")
     stream_deadline: Positive = Field(timedelta(minutes=30), description="Of a streamed upload.")
     calls_at_once: int = Field(1024, ge=1, description="Calls that one process serves at once; one caller an eighth.")
-    streams_at_once: int = Field(64, ge=1, description="Uploads, which are not counted among the calls; one caller a half.")
+    streams_at_once: int = Field(64, ge=1, description="Uploads, not counted among calls; one caller a half.")
     strangers_at_once: int = Field(256, ge=1, description="The same of calls that need no token, all taken together.")
     drain: Duration = Field(timedelta(seconds=5), description="Between 'not ready' and the first refused call.")
     grace: Duration = Field(timedelta(seconds=20), description="For calls in flight when the server stops.")
