@@ -52,6 +52,21 @@ class Session:
         request = session_pb2.ExchangeApiKeyRequest(api_key=api_key)
         self._tokens = (await self._sessions().ExchangeApiKey(request)).tokens
 
+    async def sign_out(self) -> None:
+        """Ends the session on the server, if a person is signed in, and forgets its tokens in any case.
+
+        Raises `grpc.aio.AioRpcError` if the server cannot be told; a session that has ended there already is no error.
+        """
+        if not self._tokens.refresh_token:
+            return
+        try:
+            await self._sessions().SignOut(session_pb2.SignOutRequest(), metadata=await self.auth())
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                raise
+        finally:
+            self._tokens = session_pb2.Tokens()
+
     def use_token(self, access_token: str) -> None:
         """Calls with a token that somebody else has got; it cannot be renewed."""
         self._tokens = session_pb2.Tokens(access_token=access_token)

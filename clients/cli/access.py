@@ -46,13 +46,16 @@ class Access:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """A signed-in session. Raises `typer.BadParameter`, `grpc.aio.AioRpcError`."""
+        """A signed-in session, which ends with the body. Raises `typer.BadParameter`, `grpc.aio.AioRpcError`."""
         async with Session(self.services()) as session:
             if token := self.token or (_read(self.token_file) if self.token_file else ""):
                 session.use_token(token)
             else:
                 await session.sign_in(*self._credentials())
-            yield session
+            try:
+                yield session
+            finally:
+                await _signed_out(session)
 
     def can_sign_in(self) -> bool:
         """Whether there is something to sign in with, without asking the person at the keyboard."""
@@ -106,6 +109,14 @@ def refused(error: grpc.aio.AioRpcError) -> NoReturn:
     """Ends the command with 1, telling why the server refused."""
     typer.echo(f"{reason_of(error) or error.code().name}: {error.details()}", err=True)
     raise typer.Exit(1)
+
+
+async def _signed_out(session: Session) -> None:
+    """Leaves no session behind. What the command found is worth more than that: a failure is told, and no more."""
+    try:
+        await session.sign_out()
+    except grpc.aio.AioRpcError as error:
+        typer.echo(f"The session could not be ended ({error.code().name}): it ends by itself.", err=True)
 
 
 def _pair(part: str) -> tuple[str, str]:

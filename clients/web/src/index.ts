@@ -1,10 +1,12 @@
 /** Calls Preceptor from a browser: transports for the generated services, a signed-in session, and readable errors. */
 
-import { ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 
 import { BadRequestSchema, ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { SessionService, type Tokens } from "./gen/preceptor/identity/v1/session_pb.js";
+
+export { codePointAt, passageOf, unitAt, unitsOf, type Passage } from "./spans.js";
 
 const RENEW_BEFORE_MS = 30_000;
 
@@ -32,9 +34,20 @@ export class Session {
     this.#tokens = (await this.#sessions.signIn({ email, password })).tokens;
   }
 
-  /** Forgets the tokens. */
-  signOut(): void {
-    this.#tokens = undefined;
+  /**
+   * Ends the session on the server, so that neither token is of use to anybody any more, and forgets both. Throws ConnectError
+   * where the server could not be told: then they are forgotten here, and the session ends there when it is not refreshed.
+   */
+  async signOut(): Promise<void> {
+    if (!this.#tokens) return;
+    try {
+      await createClient(SessionService, this.transport).signOut({});
+    } catch (error) {
+      // It has ended there already.
+      if (ConnectError.from(error).code !== Code.Unauthenticated) throw error;
+    } finally {
+      this.#tokens = undefined;
+    }
   }
 
   #authorized(): Interceptor {
@@ -54,7 +67,9 @@ export class Session {
   }
 
   async #renew(refreshToken: string): Promise<void> {
-    this.#tokens = (await this.#sessions.refreshSession({ refreshToken })).tokens;
+    const { tokens } = await this.#sessions.refreshSession({ refreshToken });
+    // Whoever has signed out meanwhile stays out.
+    if (this.#tokens?.refreshToken === refreshToken) this.#tokens = tokens;
   }
 }
 
