@@ -41,10 +41,16 @@ class Session:
         """Who is signed in: names of account, expert and vendor beside the tokens."""
         return self._tokens
 
-    async def sign_in(self, email: str, password: str) -> None:
-        """Signs a person in. Raises `grpc.aio.AioRpcError`."""
-        request = session_pb2.SignInRequest(email=email, password=password)
-        self._tokens = (await self._sessions().SignIn(request)).tokens
+    async def sign_in(self, email: str, password: str, device_token: str = "") -> str:
+        """Signs a person in. Returns the token by which this device is known to the account from now on.
+
+        It is to be kept, and shown at the next sign-in: then no stranger's guesses make the person wait.
+        Raises `grpc.aio.AioRpcError`.
+        """
+        request = session_pb2.SignInRequest(email=email, password=password, device_token=device_token)
+        response = await self._sessions().SignIn(request)
+        self._tokens = response.tokens
+        return response.device_token
 
     async def use_api_key(self, api_key: str) -> None:
         """Signs a vendor in. Raises `grpc.aio.AioRpcError`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chassis.rpc.source import HEADER
 from deploy.envoy.document import Node, typed
 from deploy.envoy.methods import Method, methods
 from deploy.envoy.settings import EdgeSettings, seconds
@@ -23,6 +24,7 @@ def route_table(settings: EdgeSettings) -> Node:
     services = sorted({(method.service, method.owner) for method in known})
     return {
         "name": "edge",
+        "request_headers_to_add": [_source()],
         "virtual_hosts": [
             {
                 "name": "edge",
@@ -36,6 +38,12 @@ def route_table(settings: EdgeSettings) -> Node:
             }
         ],
     }
+
+
+def _source() -> Node:
+    """Tells services for whom the edge speaks: the client, behind as many proxies as are trusted."""
+    header: Node = {"key": HEADER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}
+    return {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _json_routes(method: Method, settings: EdgeSettings) -> list[Node]:

@@ -25,6 +25,7 @@ async def test_a_page_works_with_the_typescript_client(stage: Stage) -> None:
         "renewed": True,
         "signOuts": 1,
         "forgotten": True,
+        "device": {"kept": 1, "known": True, "told": False},
     }
 
 

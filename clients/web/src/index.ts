@@ -3,23 +3,30 @@
 import { Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 
+import { BrowserDevices, type DeviceTokens } from "./devices.js";
 import { BadRequestSchema, ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { SessionService, type Tokens } from "./gen/preceptor/identity/v1/session_pb.js";
 
+export { BrowserDevices, type DeviceTokens } from "./devices.js";
 export { codePointAt, passageOf, unitAt, unitsOf, type Passage } from "./spans.js";
 
 const RENEW_BEFORE_MS = 30_000;
 
-/** A person who is signed in. Tokens are kept in memory only, so that no script finds them in the page's storage. */
+/**
+ * A person who is signed in. Tokens are kept in memory only, so that no script finds them in the page's storage; what is kept
+ * there is the token by which this device is known to the account, which opens nothing.
+ */
 export class Session {
   /** Carries calls in the person's name: `createClient(WorkService, session.transport)`. */
   readonly transport: Transport;
   readonly #sessions;
+  readonly #devices: DeviceTokens;
   #tokens: Tokens | undefined;
   #renewing: Promise<void> | undefined;
 
-  /** Takes the edge's address, like `https://api.example`. */
-  constructor(baseUrl: string) {
+  /** Takes the edge's address, like `https://api.example`, and where this device keeps by which it is known. */
+  constructor(baseUrl: string, devices: DeviceTokens = new BrowserDevices()) {
+    this.#devices = devices;
     this.#sessions = createClient(SessionService, createGrpcWebTransport({ baseUrl }));
     this.transport = createGrpcWebTransport({ baseUrl, interceptors: [this.#authorized()] });
   }
@@ -31,7 +38,10 @@ export class Session {
 
   /** Signs in by password. Throws ConnectError, as every call does. */
   async signIn(email: string, password: string): Promise<void> {
-    this.#tokens = (await this.#sessions.signIn({ email, password })).tokens;
+    const known = await this.#devices.get(email);
+    const { tokens, deviceToken } = await this.#sessions.signIn({ email, password, deviceToken: known });
+    this.#tokens = tokens;
+    await this.#devices.set(email, deviceToken);
   }
 
   /**

@@ -15,6 +15,12 @@ globalThis.fetch = (url, init) => {
   return fetch(url, init);
 };
 
+const stored = new Map();
+globalThis.localStorage = {
+  getItem: (key) => stored.get(key) ?? null,
+  setItem: (key, value) => void stored.set(key, value),
+};
+
 const session = new Session(baseUrl);
 const earnings = createClient(EarningService, session.transport);
 const refused = (call) => call.then(() => undefined, (error) => error);
@@ -39,6 +45,16 @@ const sessions = createClient(SessionService, session.transport);
 const after = await refused(sessions.refreshSession({ refreshToken: last.refreshToken }));
 await session.signOut(); // nobody is signed in: nothing is asked
 
+// The device is known by what it keeps: the same one, seen again, under a key that tells no address.
+const [[key, first]] = [...stored];
+await new Session(baseUrl).signIn(email.toUpperCase(), password);
+const again = stored.get(key);
+const device = {
+  kept: stored.size,
+  known: again.slice(0, 20) === first.slice(0, 20) && again !== first,
+  told: key.includes(email),
+};
+
 console.log(
   JSON.stringify({
     expert,
@@ -49,5 +65,6 @@ console.log(
     renewed: last.accessToken !== accessToken,
     signOuts: called.filter((name) => name === "SignOut").length,
     forgotten,
+    device,
   }),
 );
