@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SettingsError(SystemExit):
@@ -44,13 +43,6 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_names_a_database)]
 HostAndPort = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
 """Where to listen, like ``0.0.0.0:50051`` or ``[::]:50051``."""
 
-Networks = Annotated[
-    tuple[IPv4Network | IPv6Network, ...],
-    NoDecode,
-    BeforeValidator(lambda value: value.split(",") if isinstance(value, str) and value else value or ()),
-]
-"""Networks like ``10.0.0.0/8,fc00::/7``."""
-
 
 class ChassisSettings(BaseSettings):
     """What every service is told, in whatever role it runs."""
@@ -72,10 +64,6 @@ class ChassisSettings(BaseSettings):
     jwks_file: FilePath = Field(description="Public keys of access tokens, a JWKS; read again when it changes.")
     token_issuer: str = Field("preceptor", min_length=1, description="The issuer that access tokens must name.")
     page_token_key_file: FilePath = Field(description="At least 32 random bytes: page tokens are sealed with them.")
-    trusted_edges: Networks = Field(
-        (),
-        description="Networks of our edge, with commas between: it is believed whose calls it brings.",
-    )
     reflection: bool = Field(False, description="Whether gRPC reflection answers; for development.")
 
     default_deadline: Positive = Field(timedelta(seconds=20), description="Of a call that states none.")
@@ -83,7 +71,9 @@ class ChassisSettings(BaseSettings):
     stranger_deadline: Positive = Field(timedelta(seconds=15), description="The same of calls that need no token.")
     stream_deadline: Positive = Field(timedelta(minutes=30), description="Of a streamed upload.")
     calls_at_once: int = Field(1024, ge=1, description="Calls that one process serves at once; one caller an eighth.")
-    streams_at_once: int = Field(64, ge=1, description="Uploads, not counted among calls; one caller a half.")
+    streams_at_once: int = Field(
+        64, ge=1, description="Uploads, which are not counted among the calls; one caller a half."
+    )
     strangers_at_once: int = Field(256, ge=1, description="The same of calls that need no token, all taken together.")
     drain: Duration = Field(timedelta(seconds=5), description="Between 'not ready' and the first refused call.")
     grace: Duration = Field(timedelta(seconds=20), description="For calls in flight when the server stops.")

@@ -19,6 +19,7 @@ _THIRD_PARTY = (
     compiler.STATUS,
     "google/api/annotations.proto",
     "google/api/http.proto",
+    "google/api/httpbody.proto",
     "google/type/money.proto",
 )
 

@@ -35,12 +35,6 @@ class TokenMalformed(Unauthenticated):
     reason = "TOKEN_MALFORMED"
 
 
-class TokenAlgorithmRefused(Unauthenticated):
-    """The access token is signed by an algorithm that is not accepted for its key: sign in again for a fresh one."""
-
-    reason = "TOKEN_ALGORITHM_REFUSED"
-
-
 class TokenTypeForeign(Unauthenticated):
     """The token is of another kind: send the access token."""
 
@@ -48,7 +42,7 @@ class TokenTypeForeign(Unauthenticated):
 
 
 class TokenKeyUnknown(Unauthenticated):
-    """The access token is signed by a key that is not, or no longer, published: sign in again for a fresh one."""
+    """No published key has the id and the algorithm that the access token names: sign in again for a fresh one."""
 
     reason = "TOKEN_KEY_UNKNOWN"
 
@@ -131,8 +125,10 @@ class TokenVerifier:
     def _key(self, header: dict[str, object]) -> VerifyKey:
         """The key that the header names by id; what else it says about keys is not read."""
         alg = header.get("alg")
-        if not isinstance(alg, str) or alg not in self._algorithms.algorithms:
-            raise TokenAlgorithmRefused
+        if not isinstance(alg, str):
+            raise TokenMalformed
+        if alg not in self._algorithms.algorithms:
+            raise TokenKeyUnknown
         if header.get("typ") != TOKEN_TYPE:
             raise TokenTypeForeign
         kid = header.get("kid")
@@ -149,7 +145,7 @@ class TokenVerifier:
         except BadSignatureError as error:
             raise TokenSignatureInvalid from error
         except (InvalidKeyTypeError, InvalidKeyCurveError) as error:
-            raise TokenAlgorithmRefused from error
+            raise TokenKeyUnknown from error
         except (JoseError, ValueError) as error:
             raise TokenMalformed from error
         return verified.payload

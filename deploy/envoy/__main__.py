@@ -17,6 +17,7 @@ from deploy.envoy.settings import Bucket, EdgeSettings, Limits
 
 # Two seconds' worth at once: a page that loads asks for many things at the same time.
 _BURST_SECONDS = 2
+_USUAL = Limits()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         jwks=options.jwks,
         origins=tuple(options.origin),
         trusted_hops=options.trusted_hops,
-        limits=Limits(subject=_bucket(options.subject_rate), stranger=_bucket(options.stranger_rate)),
+        limits=_limits(options),
     )
     json.dump(bootstrap(settings), sys.stdout, indent=1)
     sys.stdout.write("\n")
@@ -49,8 +50,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--origin", action="append", default=[], help="of a web page of ours, like https://app.example")
     parser.add_argument("--trusted-hops", type=int, default=0, help="proxies in front whose x-forwarded-for is true")
     parser.add_argument("--subject-rate", type=int, default=200, help="calls a second of one account, per edge process")
-    parser.add_argument("--stranger-rate", type=int, default=200, help="the same of one address, without a token")
+    parser.add_argument("--stranger-rate", type=int, default=100, help="the same of one address, without a token")
+    parser.add_argument("--strangers-rate", type=int, default=1000, help="the same of all addresses together")
+    parser.add_argument("--connections", type=int, default=_USUAL.connections, help="at once, per edge process")
+    parser.add_argument(
+        "--connections-by-source", type=int, default=_USUAL.connections_by_source, help="the same of one address"
+    )
+    parser.add_argument("--heap-bytes", type=int, default=_USUAL.heap_bytes, help="memory of an edge process")
     return parser
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(
+        subject=_bucket(options.subject_rate),
+        stranger=_bucket(options.stranger_rate),
+        strangers=_bucket(options.strangers_rate),
+        connections=options.connections,
+        connections_by_source=options.connections_by_source,
+        heap_bytes=options.heap_bytes,
+    )
 
 
 def _upstream(text: str) -> tuple[str, Address]:

@@ -60,11 +60,13 @@ _TOKENS: Mapping[str, ServiceError] = {
     "Jwt_issuer_is_not_configured": tokens.TokenIssuerForeign(),
     "Audiences_in_Jwt_are_not_allowed": tokens.TokenAudienceForeign(),
     "Jwks_doesn't_have_key_to_match_kid_or_alg_from_Jwt": tokens.TokenKeyUnknown(),
-    "Jwt_header_[alg]_is_not_supported": tokens.TokenAlgorithmRefused(),
+    "Jwt_header_[alg]_is_not_supported": tokens.TokenKeyUnknown(),
     "": tokens.TokenMalformed(),
 }
 
 _SECOND = timedelta(seconds=1)
+_UNREADABLE = "This is no request that can be understood."
+_HEADER_UNREADABLE = "A header of gRPC cannot be understood: grpc-timeout is like 20S, grpc-encoding gzip or identity."
 
 
 def refusals() -> list[Refusal]:
@@ -75,9 +77,12 @@ def refusals() -> list[Refusal]:
         Refusal("response.code in [404, 405]", MethodUnknown(), 404),
         Refusal("response.code == 413", RequestTooLarge(), 413),
         Refusal("response.code in [408, 504]", DeadlineExceeded(), 504),
+        # A transfer coding that nobody knows, and the like: the codec's way to say that it has understood nothing.
+        Refusal("response.code == 501", MalformedRequest(_UNREADABLE), 400),
         Refusal("response.code >= 500", ServiceUnavailable(retry_after=_SECOND), 503),
         Refusal("response.code_details.contains('grpc_json_transcode_failure')", MalformedRequest(), 400, True),
-        Refusal("response.code >= 400", MalformedRequest("This is no request that can be understood."), 400),
+        Refusal("response.code_details == 'direct_response'", MalformedRequest(_HEADER_UNREADABLE), 400),
+        Refusal("response.code >= 400", MalformedRequest(_UNREADABLE), 400),
     ]
 
 

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from deploy.envoy.document import Node, http_filter
-from deploy.envoy.methods import HttpAddress, Method, methods
+from collections.abc import Mapping
+
+from deploy.envoy.document import Node, Value, http_filter
+from deploy.envoy.methods import HttpAddress, Kind, Method, methods
+from deploy.envoy.replies import REPLY_HEADERS
 from deploy.envoy.settings import EdgeSettings
 
 SUBJECT_HEADER = "x-jwt-sub"
+# What a request may be that no route knows: it is refused, but not before its end.
+_UNROUTED_BYTES = 4096
 HEALTH_PATH = "/healthz"
 _PROVIDER = "identity"
+_STRANGER: Mapping[str, str] = {"key": "caller", "value": "stranger"}
 _ALL: Node = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 
 
 def http_filters(settings: EdgeSettings) -> list[Node]:
-    """The chain. Preflights carry no token, so CORS comes first; a bucket is per token, so tokens come before limits;
-    the transcoder makes gRPC of JSON last, so that what refuses before it still sees what the client sent.
+    """The chain. Preflights carry no token, so CORS comes first. A bucket is a subject's where a token holds, else a
+    stranger's: so tokens are read before calls are counted, and refused after that. What is refused is refused before
+    its body is read, and a call is whole before a service hears of it. The transcoder makes gRPC of JSON last, so that
+    what refuses before it still sees what the client sent.
     """
     return [
         _health(),
+        _reply_headers(),
         http_filter("cors", "cors.v3.Cors"),
         http_filter("grpc_web", "grpc_web.v3.GrpcWeb"),
-        _tokens(settings),
+        _tokens_read(settings),
         _rate_limits(settings),
+        _tokens_required(settings),
+        _bodies_bounded(settings),
+        _bodies_whole(),
         _transcoder(settings),
         http_filter("router", "router.v3.Router", suppress_envoy_headers=True),
     ]
@@ -33,8 +45,31 @@ def _health() -> Node:
     return http_filter("health_check", "health_check.v3.HealthCheck", pass_through_mode=False, headers=[path])
 
 
-def _tokens(settings: EdgeSettings) -> Node:
-    """Tokens are checked here and by each service again: what reaches a service by another way is no better."""
+def _reply_headers() -> Node:
+    """What every reply says: browsers must neither keep it, unless it says otherwise, nor guess what it is."""
+    said: list[Value] = [
+        {"append": {"header": {"key": key, "value": value}, "append_action": "ADD_IF_ABSENT"}}
+        for key, value in REPLY_HEADERS.items()
+    ]
+    return http_filter("header_mutation", "header_mutation.v3.HeaderMutation", mutations={"response_mutations": said})
+
+
+def _tokens_read(settings: EdgeSettings) -> Node:
+    """Tells by a header whose token a call carries, if it holds; refuses nothing."""
+    named: Node = {"claim_to_headers": [{"header_name": SUBJECT_HEADER, "claim_name": "sub"}]}
+    any_: list[Value] = [{"provider_name": _PROVIDER}, {"allow_missing_or_failed": {}}]
+    return _tokens("tokens_read", settings, named, {"requires_any": {"requirements": any_}})
+
+
+def _tokens_required(settings: EdgeSettings) -> Node:
+    """Refuses a call whose token is missing or does not hold, unless its method is open to anyone.
+
+    Tokens are checked here and by each service again: what reaches a service by another way is no better.
+    """
+    return _tokens("tokens_required", settings, {}, {"provider_name": _PROVIDER})
+
+
+def _tokens(name: str, settings: EdgeSettings, more: Node, required: Node) -> Node:
     provider: Node = {
         "issuer": settings.issuer,
         "audiences": [settings.audience],
@@ -42,18 +77,20 @@ def _tokens(settings: EdgeSettings) -> Node:
         "forward": True,
         # Stated, because the default takes tokens from the URL too, which ends up in logs.
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
-        "claim_to_headers": [{"header_name": SUBJECT_HEADER, "claim_name": "sub"}],
         "clock_skew_seconds": 1,
         "jwt_cache_config": {"jwt_cache_size": 1000},
+        **more,
     }
-    open_to_anyone: list[Node] = [{"match": match} for method in methods() if method.open for match in _matches(method)]
-    everything_else: Node = {"match": {"prefix": "/"}, "requires": {"provider_name": _PROVIDER}}
-    return http_filter(
+    open_to_anyone: list[Node] = [
+        {"match": match} for method in methods() if method.kind is Kind.OPEN for match in _matches(method)
+    ]
+    made = http_filter(
         "jwt_authn",
         "jwt_authn.v3.JwtAuthentication",
         providers={_PROVIDER: provider},
-        rules=[*open_to_anyone, everything_else],
+        rules=[*open_to_anyone, {"match": {"prefix": "/"}, "requires": required}],
     )
+    return {**made, "name": name}
 
 
 def _matches(method: Method) -> list[Node]:
@@ -68,8 +105,9 @@ def address_match(address: HttpAddress) -> Node:
 
 
 def _rate_limits(settings: EdgeSettings) -> Node:
-    """A bucket for each subject, and one for each network address that calls without a token."""
-    stranger: Node = {"name": SUBJECT_HEADER, "present_match": True}
+    """A bucket for each subject, one for each network that calls without a token that holds, and one for all those."""
+    limits = settings.limits
+    network: Node = {"masked_remote_address": {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}}
     return http_filter(
         "local_ratelimit",
         "local_ratelimit.v3.LocalRateLimit",
@@ -80,33 +118,38 @@ def _rate_limits(settings: EdgeSettings) -> Node:
         enable_x_ratelimit_headers="DRAFT_VERSION_03",
         max_dynamic_descriptors=10_000,
         # Only for what has no bucket of its own, which nothing is.
-        token_bucket=settings.limits.stranger.node(),
+        token_bucket=limits.stranger.node(),
         always_consume_default_token_bucket=False,
         # An entry without a value stands for each value that comes, with a bucket for each.
         descriptors=[
-            {"entries": [{"key": "subject"}], "token_bucket": settings.limits.subject.node()},
-            {
-                "entries": [{"key": "caller", "value": "stranger"}, {"key": "remote_address"}],
-                "token_bucket": settings.limits.stranger.node(),
-            },
+            {"entries": [{"key": "subject"}], "token_bucket": limits.subject.node()},
+            {"entries": [_STRANGER, {"key": "masked_remote_address"}], "token_bucket": limits.stranger.node()},
+            {"entries": [_STRANGER], "token_bucket": limits.strangers.node()},
         ],
         rate_limits=[
             {"actions": [{"request_headers": {"header_name": SUBJECT_HEADER, "descriptor_key": "subject"}}]},
-            {
-                "actions": [
-                    {
-                        "header_value_match": {
-                            "descriptor_key": "caller",
-                            "descriptor_value": "stranger",
-                            "expect_match": False,
-                            "headers": [stranger],
-                        }
-                    },
-                    {"remote_address": {}},
-                ]
-            },
+            {"actions": [_is_stranger(), network]},
+            {"actions": [_is_stranger()]},
         ],
     )
+
+
+def _is_stranger() -> Node:
+    subject: Node = {"name": SUBJECT_HEADER, "present_match": True}
+    named: Node = {"descriptor_key": _STRANGER["key"], "descriptor_value": _STRANGER["value"]}
+    return {"header_value_match": {**named, "expect_match": False, "headers": [subject]}}
+
+
+def _bodies_bounded(settings: EdgeSettings) -> Node:
+    """Ends uploads by JSON that are too long, while they are read; off, unless a route switches it on."""
+    most = settings.limits.upload_bytes
+    made = http_filter("body_size_limit", "body_size_limit.v3.BodySizeLimit", max_request_bytes=most)
+    return {**made, "disabled": True}
+
+
+def _bodies_whole() -> Node:
+    """Holds a call until its body is whole, and ends it where that is too long; routes say how long it may be."""
+    return http_filter("buffer", "buffer.v3.Buffer", max_request_bytes=_UNROUTED_BYTES)
 
 
 def _transcoder(settings: EdgeSettings) -> Node:

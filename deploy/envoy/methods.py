@@ -5,16 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
-from chassis.contract.access import ANYONE, OPERATIONS, policies
-from chassis.contract.descriptors import files, owner_of
+from chassis.contract.access import ANYONE, OPERATIONS, MethodPolicy, policies
+from chassis.contract.descriptors import ContractError, files, owner_of
+from chassis.contract.largest import largest
 
 # A variable with its pattern, `**`, or `*`: the parts of an address that stand for something else.
 _PART = re.compile(r"\{[^}=]*(?:=(?P<pattern>[^}]*))?\}|(?P<rest>\*\*)|(?P<one>\*)")
+
+
+class Kind(Enum):
+    """What a call is to the edge: each kind has bounds of its own."""
+
+    CALL = "one request and one response, with a token"
+    OPEN = "the same for anyone, without a token"
+    STREAM = "a stream of requests or of responses, with a token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +46,11 @@ class Method:
     """The gRPC service, like "preceptor.tasking.v1.WorkService"."""
     path: str
     """The path on the wire, like "/preceptor.tasking.v1.WorkService/ClaimTask"."""
-    open: bool
-    """Whether it needs no token."""
-    streams: bool
-    """Whether either side sends a stream."""
+    kind: Kind
+    largest: int
+    """Bytes of the largest request that keeps the rules of its contract."""
+    public: bool
+    """Whether its reply is the same for everybody and changes nothing, so that it may be kept by whoever reads it."""
     addresses: tuple[HttpAddress, ...]
 
 
@@ -65,10 +76,27 @@ def _method(owner: str, descriptor: MethodDescriptor) -> Method:
         owner=owner,
         service=policy.service,
         path=policy.path,
-        open=ANYONE in policy.callers,
-        streams=policy.client_streaming or policy.server_streaming,
+        kind=_kind(policy),
+        largest=_largest(policy),
+        public=ANYONE in policy.callers and policy.read_only and not descriptor.input_type.fields,
         addresses=tuple(_addresses(rule)),
     )
+
+
+def _largest(policy: MethodPolicy) -> int:
+    """Raises ContractError where no rule bounds a request: nobody could say how much of it to hold."""
+    most = largest(policy.request_class.DESCRIPTOR)
+    if most is None:
+        raise ContractError(f"no rule of the contract bounds the requests of {policy.path}")
+    return most
+
+
+def _kind(policy: MethodPolicy) -> Kind:
+    """Raises ContractError where a stream is open to anyone: a stranger must not hold anything for long."""
+    streams, open_ = policy.client_streaming or policy.server_streaming, ANYONE in policy.callers
+    if streams and open_:
+        raise ContractError(f"{policy.path} is a stream and open to anyone")
+    return Kind.STREAM if streams else Kind.OPEN if open_ else Kind.CALL
 
 
 def _addresses(rule: http_pb2.HttpRule) -> Iterator[HttpAddress]:

@@ -20,6 +20,8 @@ _IS_GRPC = (
 )
 # What gRPC lets stand in a message unescaped.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+REPLY_HEADERS: Mapping[str, str] = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""On every reply, unless a route says something else in the first."""
 _NATIVE_TEXT = "%LOCAL_REPLY_BODY%"
 
 
@@ -39,6 +41,7 @@ def _for_grpc(refusal: Refusal) -> Node:
             _header("grpc-status", str(status.code)),
             _header("grpc-message", quote(status.message, safe=_PLAIN)),
             _header("grpc-status-details-bin", base64.b64encode(status.SerializeToString()).decode().rstrip("=")),
+            *_said_always(),
         ],
         "body_format_override": {"text_format_source": {"inline_string": ""}},
     }
@@ -49,8 +52,14 @@ def _for_json(refusal: Refusal) -> Node:
     return {
         "filter": _when(refusal.when),
         "status_code": refusal.http_status,
+        "headers_to_add": _said_always(),
         "body_format_override": {"json_format": _as_json(status, refusal.tells_more)},
     }
+
+
+def _said_always() -> list[Node]:
+    """Here once more: what is refused by the codec passes no filter."""
+    return [_header(key, value) for key, value in REPLY_HEADERS.items()]
 
 
 def _when(condition: str) -> Node:

@@ -15,12 +15,13 @@ from deploy.envoy.document import Address
 from deploy.envoy.settings import EdgeSettings, Limits
 from deploy.local.paths import ROOT
 from deploy.local.ports import HOST, free_port, is_free
-from deploy.local.processes import Check, Process, Program, Supervisor
+from deploy.local.processes import Check, ChildFailedError, Process, Program, Supervisor
 
 DESCRIPTORS = ROOT / "gen" / "descriptors.binpb"
 # Where the frontend team's development servers are.
 _ORIGINS = tuple(f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 5173))
 _READY_WITHIN = 30.0
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,24 @@ async def start_edge(
 ) -> EdgeProcess:
     """Starts an edge in front of services (host:port by name); waits until it takes calls. Raises ChildFailedError."""
     options = options or EdgeOptions()
+    upstreams = {name: Address.parse(address) for name, address in services.items()}
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            return await _start(supervisor, home, upstreams, jwks, options)
+        except ChildFailedError as failure:
+            # Between our look at a port and Envoy's bind anybody may take it.
+            if not tries_left or "Address already in use" not in str(failure):
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _start(
+    supervisor: Supervisor, home: Path, upstreams: Mapping[str, Address], jwks: Path, options: EdgeOptions
+) -> EdgeProcess:
     settings = EdgeSettings(
         listen=Address(HOST, options.port if options.port and is_free(options.port) else free_port()),
         admin=Address(HOST, free_port()),
-        upstreams={name: Address.parse(address) for name, address in services.items()},
+        upstreams=upstreams,
         descriptors=DESCRIPTORS,
         jwks=jwks,
         origins=_ORIGINS,

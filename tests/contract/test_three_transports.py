@@ -119,16 +119,18 @@ async def test_a_wrong_password_is_refused(stage: Stage) -> None:
     await refused(stage, call_of("identity.SessionService/SignIn", request), 16, "INVALID_CREDENTIALS")
 
 
-async def test_a_message_above_four_mebibytes_is_refused_without_details(stage: Stage) -> None:
-    # By the gRPC library of the service, before any code of ours sees the call: it knows no details.
-    call = call_of("identity.SessionService/SignIn", session_pb2.SignInRequest(password="x" * 5_000_000))
-    await refused(stage, call, 8, "")
+@pytest.mark.parametrize("transport", ["gRPC", "gRPC-Web", "JSON"])
+async def test_a_request_above_four_mebibytes_is_refused(stage: Stage, transport: str) -> None:
+    request = vendor_pb2.CreateVendorRequest(display_name="x" * 5_000_000)
+    call = call_of("identity.VendorService/CreateVendor", request, token=stage.admin.token)
+    outcome = await stage.by[transport].call(call)
+
+    assert (outcome.code, outcome.reason) == (3, "REQUEST_TOO_LARGE")
 
 
 @pytest.mark.parametrize("transport", ["gRPC", "gRPC-Web", "JSON"])
 async def test_a_read_gives_what_the_service_gives(stage: Stage, transport: str) -> None:
     for call in (
-        JWKS,
         balance(stage.ann.name, stage.ann.token),
         call_of(
             "identity.ExpertService/GetExpert",

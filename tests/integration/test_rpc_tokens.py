@@ -54,7 +54,7 @@ FALSE: dict[str, Callable[[Forger], str]] = {
     "TOKEN_NOT_YET_VALID": lambda forger: forger.token(nbf=int(time.time()) + 60),
     "TOKEN_ISSUER_FOREIGN": lambda forger: forger.token(iss="https://elsewhere.example"),
     "TOKEN_AUDIENCE_FOREIGN": lambda forger: forger.token(aud="another-platform"),
-    "TOKEN_ALGORITHM_REFUSED": lambda forger: forger.without_algorithm(),
+    "TOKEN_KEY_UNKNOWN": lambda forger: forger.without_algorithm(),
     "TOKEN_TYPE_FOREIGN": lambda forger: forger.token(typ="JWT"),
     "TOKEN_MALFORMED": lambda _: "not.a.token",
     "TOKEN_CLAIMS_INCONSISTENT": lambda forger: forger.token(roles=["EXPERT"]),

