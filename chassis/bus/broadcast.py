@@ -15,8 +15,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from google.protobuf.message import Message
 
 from chassis.bus.consumer import consumer_settings
-from chassis.bus.intake import Intake, RawHeaders, Record, Refused
+from chassis.bus.intake import Intake
 from chassis.bus.publisher import kafka_log
+from chassis.bus.wire import StepOver, record_of, unreadable
 from chassis.contract.events import event_type
 from chassis.waiting import Backoff, pause
 
@@ -52,7 +53,8 @@ class Broadcast(Generic[M]):
                 behind = await asyncio.to_thread(self._assign, client)
                 await self._read(client, behind, stop)
             except KafkaException as error:
-                _log.warning("broadcast held", topic=self._topic, error=str(error), attempts=trouble.attempts + 1)
+                code, attempts = error.args[0].name(), trouble.attempts + 1
+                _log.warning("broadcast held", topic=self._topic, code=code, attempts=attempts)
                 await pause(trouble.next(), stop)
             finally:
                 await asyncio.to_thread(client.close)
@@ -66,27 +68,38 @@ class Broadcast(Generic[M]):
         return set(found.partitions)
 
     async def _read(self, client: kafka.Consumer, behind: set[int], stop: asyncio.Event) -> None:
+        over = StepOver()
         while not stop.is_set():
-            self._handle(await asyncio.to_thread(client.consume, 500, _LOOK_SECONDS), behind)
+            if bad := self._handle(await asyncio.to_thread(client.consume, 500, _LOOK_SECONDS), behind):
+                over.step(client, bad)
             if not behind and not self.caught_up.is_set():
                 _log.info("broadcast caught up", topic=self._topic)
                 self.caught_up.set()
 
-    def _handle(self, messages: Iterable[kafka.Message], behind: set[int]) -> None:
+    def _handle(self, messages: Iterable[kafka.Message], behind: set[int]) -> list[kafka.Message]:
+        """Hands states on; returns what stands for records that the client cannot read."""
+        bad = []
         for message in messages:
             if (error := message.error()) is None:
                 self._hand_on(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 behind.discard(message.partition() or 0)
+            elif unreadable(error):
+                self._left_out(message, error.name())
+                bad.append(message)
             elif error.fatal():
                 raise KafkaException(error)
+        return bad
 
     def _hand_on(self, message: kafka.Message) -> None:
-        place = message.partition() or 0, message.offset() or 0
-        headers = cast(RawHeaders, message.headers() or [])
+        """Whatever a record is, it must not end the reading: then nobody would be told what else is revoked."""
         try:
-            received = self._intake.read(Record(self._topic, *place, message.key(), message.value(), headers))
+            received = self._intake.read(record_of(message, self._topic))
             if received is not None:
                 self._take(cast(M, received.event.message))
-        except (Refused, ValueError) as error:
-            _log.warning("broadcast record left out", topic=self._topic, offset=place[1], error=type(error).__name__)
+        except Exception as error:
+            self._left_out(message, type(error).__name__)
+
+    def _left_out(self, message: kafka.Message, error: str) -> None:
+        place = {"partition": message.partition(), "offset": message.offset()}
+        _log.warning("broadcast record left out", topic=self._topic, error=error, **place)

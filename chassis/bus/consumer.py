@@ -15,15 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import confluent_kafka as kafka
 import structlog
 from confluent_kafka import KafkaException, Message, TopicPartition
 
 from chassis.bus.handler import Handler, Reaction
-from chassis.bus.intake import RawHeaders, Record
+from chassis.bus.intake import Record
 from chassis.bus.publisher import BusUnavailable, Settings, client_settings, kafka_log
+from chassis.bus.wire import StepOver, record_of, unreadable
 from chassis.errors import ServiceError
 from chassis.waiting import Backoff
 
@@ -41,6 +42,8 @@ _GATHER_SECONDS = (0.005, 0.050)
 _COMMIT_SECONDS = 0.25
 _HOLD_POLL_SECONDS = 1.0
 _LONGEST_HOLD = 5.0
+# Of a fetch. Twice as much is the most that the client makes of what came compressed by zstd.
+_FETCH_BYTES = 16 * 1024 * 1024
 
 Partition = tuple[str, int]
 
@@ -67,9 +70,14 @@ def consumer_settings(
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
+        # Nothing here is written in transactions: else one that somebody leaves open would hold all records behind it.
+        "isolation.level": "read_uncommitted",
         "fetch.wait.max.ms": 100,
         "queued.min.messages": 10_000,
         "queued.max.messages.kbytes": 16_384,
+        "fetch.max.bytes": _FETCH_BYTES,
+        "receive.message.max.bytes": 2 * _FETCH_BYTES,
+        "fetch.error.backoff.ms": 50,
         "fetch.queue.backoff.ms": 50,
         **(more or {}),
     }
@@ -91,6 +99,7 @@ class Consumer(Generic[C]):
         self._committed_at = 0.0
         self._gather = _GATHER_SECONDS[0]
         self._lost: set[Partition] = set()
+        self._over = StepOver()
         self.assigned = False
         """Whether the group has given this consumer partitions: a condition of readiness."""
         self.held: Held | None = None
@@ -138,7 +147,7 @@ class Consumer(Generic[C]):
     ) -> Sequence[Record]:
         """Waits, in the group but paused; returns the batch without what was given away, with what came anew."""
         seconds = trouble.next()
-        _log.warning("consumer held", error=str(error), attempts=trouble.attempts, seconds=round(seconds, 2))
+        _log.warning("consumer held", error=_reason(error), attempts=trouble.attempts, seconds=round(seconds, 2))
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while not stop.is_set() and (left := until - loop.time()) > 0:
@@ -175,12 +184,10 @@ class Consumer(Generic[C]):
         return [record for record in records if (record.topic, record.partition) not in lost] if lost else records
 
     def _records(self, messages: Sequence[Message]) -> list[Record]:
-        return [self._record(message) for message in messages if not _is_error(message)]
-
-    def _record(self, message: Message) -> Record:
-        topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
-        headers = cast(RawHeaders, message.headers() or [])  # off the wire they are pairs of text and bytes
-        return Record(topic[len(self._prefix) :], partition, offset, message.key(), message.value(), headers)
+        found = [message for message in messages if _is_record(message)]
+        if bad := [message for message in found if message.error()]:
+            self._over.step(self._client, bad)
+        return [record_of(message, (message.topic() or "")[len(self._prefix) :]) for message in found]
 
     def _note(self, done: Sequence[Record]) -> None:
         """Notes what is done, for the next call in the thread, which commits it."""
@@ -212,7 +219,9 @@ class Consumer(Generic[C]):
         total = 0
         for place in self._client.position(self._client.assignment()):
             _, high = self._client.get_watermark_offsets(place, cached=True)
-            total += max(0, high - place.offset) if high >= 0 and place.offset >= 0 else 0
+            # What was stepped over is done, though the client has handed nothing over.
+            at = max(place.offset, self._finished.get((place.topic[len(self._prefix) :], place.partition), -1))
+            total += max(0, high - at) if high >= 0 and at >= 0 else 0
         return total
 
     def _on_assign(self, _: kafka.Consumer, partitions: list[TopicPartition]) -> None:
@@ -256,11 +265,14 @@ def _reason(error: Exception) -> str:
     return error.reason if isinstance(error, ServiceError) else type(error).__name__
 
 
-def _is_error(message: Message) -> bool:
-    """Whether it is no record but news from the client. Raises `BusUnavailable` if the news is its end."""
-    if (error := message.error()) is None:
-        return False
+def _is_record(message: Message) -> bool:
+    """Whether it stands for a record, one that cannot be read among them, and is not other news from the client.
+
+    Raises `BusUnavailable` if the news is its end.
+    """
+    if (error := message.error()) is None or unreadable(error):
+        return True
     _log.warning("kafka", code=error.name(), fatal=error.fatal())
     if error.fatal():
         raise BusUnavailable(code=error.name())
-    return True
+    return False

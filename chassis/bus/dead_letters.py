@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis.bus.envelope import printable, text_headers
+from chassis.bus.copies import Copy, copy_of
 from chassis.bus.intake import Record
 from chassis.bus.outbox import OutboxRow
 from chassis.bus.topics import dead_letters
@@ -24,9 +24,10 @@ from chassis.ids import new_id
 
 _KEEP = """
 INSERT INTO dead_letter (consumer, id, topic, partition, "offset", key, type, payload, headers, reason, error_class,
-                         attempts, first_failed_at)
+                         attempts, first_failed_at, cut)
 SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::text[], $8::bytea[],
-                     $9::jsonb[], $10::text[], $11::text[], $12::int[], $13::timestamptz[]) AS l (consumer, id)
+                     $9::jsonb[], $10::text[], $11::text[], $12::int[], $13::timestamptz[],
+                     $14::boolean[]) AS l (consumer, id)
 ORDER BY id
 ON CONFLICT DO NOTHING RETURNING id
 """
@@ -67,18 +68,21 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A record that could not be applied."""
+    """A record that could not be applied; if it `parks` its key, later events of that wait for what is decided."""
 
     id: UUID
     record: Record
     failure: Failure
+    parks: bool = False
 
 
 async def keep(tx: Transaction, letters: Sequence[Letter]) -> None:
-    """Keeps letters and publishes their copies; those that are kept already stay as they are."""
+    """Keeps letters and publishes their copies, both bounded; those that are kept already stay as they are."""
     if letters:
-        kept = {row["id"] for row in await tx.fetch(_KEEP, *map(list, zip(*map(_row, letters), strict=True)))}
-        tx.publish(_copy(letter) for letter in letters if letter.id in kept)
+        copies = {letter.id: (letter, copy_of(letter.record)) for letter in letters}
+        rows = [_row(*both) for both in copies.values()]
+        kept = await tx.fetch(_KEEP, *map(list, zip(*rows, strict=True)))
+        tx.publish(_published(*copies[row["id"]]) for row in kept)
 
 
 async def due(tx: Transaction, consumer: str) -> tuple[UUID, Record] | None:
@@ -104,20 +108,19 @@ def record_of(row: asyncpg.Record) -> Record:
     return Record(*place, row["key"].encode(), row["payload"], headers)
 
 
-def _row(letter: Letter) -> tuple[object, ...]:
+def _row(letter: Letter, copy: Copy) -> tuple[object, ...]:
     record, failure = letter.record, letter.failure
-    headers = text_headers(record.headers)
-    place = record.topic, record.partition, record.offset, printable(record.key)
-    content = headers.get("ce_type", ""), record.value, json.dumps(headers)
+    place = record.topic, record.partition, record.offset, copy.key
+    content = copy.type, copy.value, json.dumps(copy.headers)
     why = failure.reason, failure.error_class, failure.attempts, failure.first_failed_at
-    return (failure.consumer, letter.id, *place, *content, *why)
+    return (failure.consumer, letter.id, *place, *content, *why, not copy.whole)
 
 
-def _copy(letter: Letter) -> OutboxRow:
-    """The record's own key, bytes and headers, and what an operator needs to know."""
+def _published(letter: Letter, copy: Copy) -> OutboxRow:
+    """The record's own key, bytes and headers, as far as they are kept, and what an operator needs to know."""
     record, failure = letter.record, letter.failure
     headers = {
-        **text_headers(record.headers),
+        **copy.headers,
         "dlq_reason": failure.reason,
         "dlq_error_class": failure.error_class,
         "dlq_topic": record.topic,
@@ -126,7 +129,7 @@ def _copy(letter: Letter) -> OutboxRow:
         "dlq_consumer": failure.consumer,
         "dlq_attempts": str(failure.attempts),
         "dlq_first_failed_at": failure.first_failed_at.isoformat().replace("+00:00", "Z"),
+        "dlq_cut": str(not copy.whole).lower(),
     }
-    type_ = headers.get("ce_type", "")
-    place = dead_letters(record.topic), printable(record.key)
-    return OutboxRow(*place, new_id(), type_, record.value, json.dumps(headers))
+    topic = dead_letters(record.topic)
+    return OutboxRow(topic, copy.key, new_id(), copy.type, copy.value, json.dumps(headers))

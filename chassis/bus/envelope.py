@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,6 +16,8 @@ from google.protobuf.message import Message
 M = TypeVar("M", bound=Message)
 
 LANES = 16
+LONGEST_KEY = 256
+"""Bytes. Keys are ids; what stands in an index of PostgreSQL must not be much longer."""
 
 
 # Not frozen, though nobody changes one: to make a frozen one takes three times as long, and there is one an event.
@@ -75,11 +76,6 @@ def _now() -> str:
 @lru_cache(1)
 def _second(since_1970: int) -> str:
     return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def text_headers(raw: Iterable[tuple[str, str | bytes | None]] | None) -> dict[str, str]:
-    """Headers off the wire as text: bytes that are not UTF-8 become escapes, and so does NUL, which SQL refuses."""
-    return {name: printable(value) for name, value in raw or ()}
 
 
 def printable(value: str | bytes | None) -> str:

@@ -2,13 +2,17 @@
 
 A batch is one transaction. If it fails, its records are tried one by one, and what fails alone is poison: a dead
 letter, and its key is parked. An error that may pass by itself touches nothing: the caller holds on and tries again.
+Whatever a record is, it cannot raise: what is not applied is a letter, or is told as the error that holds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
@@ -17,9 +21,10 @@ from google.protobuf.message import Message
 from chassis import tracing
 from chassis.bus import inbox, parking
 from chassis.bus.breaker import Breaker
+from chassis.bus.copies import kept_key, may_be_a_key
 from chassis.bus.dead_letters import Failure, Letter, keep
-from chassis.bus.envelope import Event, printable
-from chassis.bus.intake import Intake, Received, Record, Refused, Undecodable
+from chassis.bus.envelope import Event
+from chassis.bus.intake import Intake, Received, Record, Refused, Undecodable, fault_of
 from chassis.bus.waves import latest_states, waves
 from chassis.contract.events import EventType, Kind
 from chassis.db import Database, Scope, Transaction
@@ -46,7 +51,7 @@ class HandlerCounts:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """How many records, from the first, are done; and the passing error that keeps the next one from it, if any."""
+    """How many records, from the first, are done; and the error that keeps the next one from it for now, if any."""
 
     done: int
     error: Exception | None = None
@@ -85,69 +90,73 @@ class Handler(Generic[C]):
 
     async def handle(self, records: Sequence[Record]) -> Handled:
         """Applies records in their order, as far as it goes now."""
-        batch = [self._read(record) for record in records]
-        failed_at = datetime.now(UTC)
-        if not any(isinstance(item.refusal, Undecodable) for item in batch):
-            try:
-                await self._apply(batch)
-                return Handled(len(batch))
-            except Exception as error:
-                if passing(error):
-                    return Handled(0, error)
-                _log.warning("batch failed, going one by one", records=len(batch), error=type(error).__name__)
-        return await self._one_by_one(batch, failed_at)
+        done = 0
+        # Apart, because what cannot be decoded parks its key for those behind it, not for those before it.
+        for _, run in groupby(map(self._read, records), _undecodable):
+            handled = await self._handle_run([*run])
+            done += handled.done
+            if handled.error:
+                return Handled(done, handled.error)
+        return Handled(done)
 
     def _read(self, record: Record) -> _Item:
         try:
             return _Item(record, self._intake.read(record), None)
         except Refused as refusal:
             return _Item(record, None, refusal)
+        except Exception as error:
+            return _Item(record, None, Undecodable(f"Reading it ends in {type(error).__name__}."))
 
-    async def _one_by_one(self, batch: Sequence[_Item], failed_at: datetime) -> Handled:
-        for done, item in enumerate(batch):
+    async def _handle_run(self, run: Sequence[_Item]) -> Handled:
+        failed_at = datetime.now(UTC)
+        try:
+            await self._apply(run)
+            return Handled(len(run))
+        except Exception as error:
+            if passing(error):
+                return Handled(0, error)
+            _log.warning("batch failed, going one by one", records=len(run), error=type(error).__name__)
+        for done, item in enumerate(run):
             try:
                 await self._apply_or_bury(item, failed_at)
             except Exception as error:
-                if not passing(error):
-                    raise
                 return Handled(done, error)
-        return Handled(len(batch))
+        return Handled(len(run))
 
     async def _apply_or_bury(self, item: _Item, failed_at: datetime) -> None:
-        """Raises passing errors, `BreakerOpen` among them."""
+        """Raises passing errors, `BreakerOpen` among them, and what keeps a letter from being kept."""
         try:
-            if isinstance(item.refusal, Undecodable):
-                raise item.refusal
             await self._apply([item])
         except Exception as error:
             if passing(error):
                 raise
-            self.breaker.failed()
-            await self._bury(item, Failure(error, self.consumer, 1 if item.refusal else 2, failed_at))
+            fault = item.refusal or _fault(item.received)
+            if fault is None:
+                self.breaker.failed()
+            # An error outside the tree says less than the contract does.
+            told = fault if fault and not isinstance(error, ServiceError) else error
+            await self._bury(self._letter(item, Failure(told, self.consumer, 2, failed_at)))
 
-    async def _apply(self, batch: Sequence[_Item]) -> None:
-        """All of a batch in one transaction."""
-        received = [item.received for item in batch if item.received]
-        refused = [item for item in batch if item.refusal]
+    async def _apply(self, run: Sequence[_Item]) -> None:
+        """All of a run in one transaction; what is refused becomes letters in it."""
+        received = [item.received for item in run if item.received]
+        now = datetime.now(UTC)
+        refused = [self._letter(item, Failure(item.refusal, self.consumer, 1, now)) for item in run if item.refusal]
         if not received and not refused:
             return
 
-        async def work(tx: Transaction) -> HandlerCounts:
-            now = datetime.now(UTC)
-            await keep(tx, [self._refused(item, now) for item in refused])
-            return await self._react(tx, received)
+        async def work(tx: Transaction) -> tuple[Sequence[Letter], HandlerCounts]:
+            return await self._put_aside(tx, refused), await self._react(tx, received)
 
         with tracing.start(_common_trace(received)):
-            counts = await self._database.run(Scope.service(), work)
-        self._count(counts, len(refused))
+            kept, counts = await self._database.run(Scope.service(), work)
+        self._count(counts)
+        self._tell(kept)
 
     async def apply_released(self, tx: Transaction, records: Sequence[Record]) -> None:
         """Applies records, whether their keys are parked or not. Raises `Refused` or what reactions raise."""
         received = [item for record in records if (item := self._intake.read(record))]
         await self._react(tx, received, heed_parked=False)
-
-    def _refused(self, item: _Item, now: datetime) -> Letter:
-        return Letter(item.record.own_id(), item.record, Failure(item.refusal or Refused(), self.consumer, 1, now))
 
     async def _react(self, tx: Transaction, received: Sequence[Received], *, heed_parked: bool = True) -> HandlerCounts:
         facts = [item for item in received if item.type.kind is _FACT]
@@ -166,35 +175,72 @@ class Handler(Generic[C]):
             await self._reactions[wave.type.name](tx, [item.event for item in wave.events], self._context)
         return HandlerCounts(len(due), len(open_) - len(new), len(aside))
 
-    async def _bury(self, item: _Item, failure: Failure) -> None:
-        """Makes a record a dead letter, once, and parks its key if the order of its topic matters."""
-        record, received = item.record, item.received
-        fact = self._kinds[record.topic] is _FACT
-        event_id = received.event.id if received and fact else record.own_id()
+    async def _bury(self, letter: Letter) -> None:
+        """Makes a record a dead letter, once, and parks its key if the order of its topic matters.
 
-        async def work(tx: Transaction) -> None:
-            if await inbox.take(tx, self.consumer, [event_id]):
-                await keep(tx, [Letter(event_id, record, failure)])
-                if fact:
-                    key = (record.topic, printable(record.key))
-                    await parking.park(tx, self.consumer, key, event_id, failure.reason)
+        Should there be something wrong with the letter, which must not stop what comes behind it, the place and the
+        reason alone are kept. Raises what keeps even these from being kept.
+        """
+        try:
+            kept = await self._database.run(Scope.service(), partial(self._put_aside, letters=[letter]))
+        except Exception as error:
+            if passing(error):
+                raise
+            _log.error("dead letter not kept whole", letter_id=letter.id, exc_info=error)
+            record = replace(letter.record, value=None, headers=(), fault="The letter could not be kept whole.")
+            bare = replace(letter, record=record)
+            kept = await self._database.run(Scope.service(), partial(self._put_aside, letters=[bare]))
+        self._tell(kept)
 
-        await self._database.run(Scope.service(), work)
-        self.counts.dead_lettered += 1
-        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        _log.error("dead letter", event_id=event_id, reason=failure.reason, exc_info=failure.error, **where)
+    def _letter(self, item: _Item, failure: Failure) -> Letter:
+        """By the id of its event where it is a valid fact, else by one of its place, so that it takes nobody's."""
+        record, fact = item.record, self._kinds[item.record.topic] is _FACT
+        id_ = item.received.event.id if item.received and fact else record.own_id()
+        parks = fact and _parks(item) and may_be_a_key(record.key)
+        return Letter(id_, record, failure, parks)
 
-    def _count(self, counts: HandlerCounts, refused: int) -> None:
+    async def _put_aside(self, tx: Transaction, letters: Sequence[Letter]) -> Sequence[Letter]:
+        """Keeps letters instead of their events, and parks the keys of those that do; returns those that are new."""
+        taken = await inbox.take(tx, self.consumer, [letter.id for letter in letters])
+        new = [letter for letter in letters if letter.id in taken]
+        await keep(tx, new)
+        causes = [(letter, (letter.record.topic, kept_key(letter.record))) for letter in new if letter.parks]
+        await parking.park(tx, self.consumer, [(key, letter.id, letter.failure.reason) for letter, key in causes])
+        return new
+
+    def _tell(self, kept: Sequence[Letter]) -> None:
+        self.counts.dead_lettered += len(kept)
+        for letter in kept:
+            record, failure = letter.record, letter.failure
+            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            _log.error("dead letter", event_id=letter.id, reason=failure.reason, exc_info=failure.error, **where)
+
+    def _count(self, counts: HandlerCounts) -> None:
         self.breaker.succeeded(counts.applied)
         self.counts.applied += counts.applied
         self.counts.duplicates += counts.duplicates
         self.counts.set_aside += counts.set_aside
-        self.counts.dead_lettered += refused
+
+
+def _parks(item: _Item) -> bool:
+    """Whether it would be a letter of the topic's owner: what comes after it under its key is to wait."""
+    return item.refusal is None or _undecodable(item)
 
 
 def passing(error: Exception) -> bool:
     """Whether the same may succeed later without anybody doing anything about it."""
     return error.retryable if isinstance(error, ServiceError) else isinstance(error, (ConnectionError, TimeoutError))
+
+
+def _fault(received: Received | None) -> Refused | None:
+    """What makes a failure the event's own: the breaker counts those that may be ours."""
+    with suppress(Exception):
+        return fault_of(received.event.message) if received else None
+    return None
+
+
+def _undecodable(item: _Item) -> bool:
+    return isinstance(item.refusal, Undecodable)
 
 
 def _key(item: Received) -> parking.Key:

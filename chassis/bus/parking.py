@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from chassis.bus.envelope import text_headers
+from chassis.bus.copies import copy_of
 from chassis.bus.intake import Received
 from chassis.db import Row, Transaction
 
@@ -14,7 +14,11 @@ Key = tuple[str, str]
 """Topic and key."""
 
 _PARK = """
-INSERT INTO parked_key (consumer, topic, key, event_id, reason) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+INSERT INTO parked_key (consumer, topic, key, event_id, reason)
+SELECT $1, topic, key, event_id, reason
+FROM unnest($2::text[], $3::text[], $4::uuid[], $5::text[]) WITH ORDINALITY AS p (topic, key, event_id, reason, place)
+ORDER BY topic, key, place
+ON CONFLICT DO NOTHING
 """
 
 _SET_ASIDE = """
@@ -52,9 +56,11 @@ WHERE consumer = $1 AND topic = $2 AND key = $3
 """
 
 
-async def park(tx: Transaction, consumer: str, key: Key, event_id: UUID, reason: str) -> None:
-    """Parks a key because of an event; later events of the key are to be set aside."""
-    await tx.execute(_PARK, consumer, *key, event_id, reason)
+async def park(tx: Transaction, consumer: str, causes: Sequence[tuple[Key, UUID, str]]) -> None:
+    """Parks keys, each because of an event and for a reason; later events of the keys are to be set aside."""
+    if causes:
+        keys, ids, reasons = zip(*causes, strict=True)
+        await tx.execute(_PARK, consumer, *zip(*keys, strict=True), ids, reasons)
 
 
 async def set_aside(tx: Transaction, consumer: str, received: Sequence[Received]) -> None:
@@ -71,7 +77,7 @@ async def set_aside(tx: Transaction, consumer: str, received: Sequence[Received]
             [item.event.id for item in received],
             [item.type.name for item in received],
             [record.value for record in records],
-            [json.dumps(text_headers(record.headers)) for record in records],
+            [json.dumps(copy_of(record).headers) for record in records],
         )
 
 

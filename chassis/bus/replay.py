@@ -16,8 +16,8 @@ import structlog
 
 from chassis import tracing
 from chassis.bus import dead_letters, parking
+from chassis.bus.copies import kept_key
 from chassis.bus.dead_letters import Failure, Letter
-from chassis.bus.envelope import printable
 from chassis.bus.handler import Handler, passing
 from chassis.bus.inbox import forget, take
 from chassis.bus.intake import Record
@@ -81,7 +81,7 @@ class Replayer(Generic[C]):
         await forget(tx, self._consumer, letter_id)
         await self._apply(tx, [record])
         await dead_letters.applied(tx, self._consumer, letter_id)
-        await parking.release(tx, self._consumer, (record.topic, printable(record.key)), letter_id)
+        await parking.release(tx, self._consumer, (record.topic, kept_key(record)), letter_id)
         _log.info("dead letter applied", letter_id=letter_id, topic=record.topic)
         return 1
 
@@ -101,7 +101,7 @@ class Replayer(Generic[C]):
 
     async def _apply(self, tx: Transaction, records: list[Record]) -> None:
         traces = {dict(record.headers).get("traceparent") or b"" for record in records}
-        with tracing.start(traces.pop().decode() if len(traces) == 1 else None):
+        with tracing.start(traces.pop().decode("ascii", "replace") if len(traces) == 1 else None):
             await self._handler.apply_released(tx, records)
 
     async def _open_again(self, tx: Transaction, letter_id: UUID, error: Exception) -> int:

@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 _LETTER = """
 SELECT l.consumer, l.id, l.topic, l.partition, l."offset", l.key, l.type, l.payload, l.headers, l.reason, l.error_class,
-       l.attempts, l.first_failed_at, l.state, coalesce(p.event_id = l.id, false) AS parks_key,
+       l.attempts, l.first_failed_at, l.state, l.cut, coalesce(p.event_id = l.id, false) AS parks_key,
        (p.event_id <> l.id AND NOT p.releasing) IS TRUE AS behind_another,
        CASE WHEN p.event_id = l.id THEN (
            SELECT count(*) FROM parked_event e WHERE (e.consumer, e.topic, e.key) = (l.consumer, l.topic, l.key))
@@ -69,6 +69,12 @@ class DeadLetterReplaying(FailedPrecondition):
     """The dead letter is just being applied again: wait for what comes of it."""
 
     reason = "DEAD_LETTER_REPLAYING"
+
+
+class DeadLetterCut(FailedPrecondition):
+    """Only a part of the record was kept, as no event is like it: there is nothing to apply, discard it."""
+
+    reason = "DEAD_LETTER_CUT"
 
 
 class KeyParkedByAnother(FailedPrecondition):
@@ -121,13 +127,15 @@ async def actions(tx: Transaction, consumer: str, letter_id: UUID) -> list[Row]:
 async def replay(tx: Transaction, decision: Decision) -> None:
     """Has a letter applied again; one that is being applied, or is applied, stays as it is.
 
-    Raises `DeadLetterNotFound`, `DeadLetterEnded` for one that is discarded, `KeyParkedByAnother`.
+    Raises `DeadLetterNotFound`, `DeadLetterEnded` for one that is discarded, `DeadLetterCut`, `KeyParkedByAnother`.
     """
     letter = await _locked(tx, decision)
     if letter["state"] in ("REPLAYING", "APPLIED"):
         return
     if letter["state"] == "DISCARDED":
         raise DeadLetterEnded
+    if letter["cut"]:
+        raise DeadLetterCut
     if letter["behind_another"]:
         raise KeyParkedByAnother
     await _decide(tx, decision, "REPLAY", "REPLAYING")

@@ -50,6 +50,7 @@ def letter(row: Row) -> pb.DeadLetter:
         parks_key=row["parks_key"],
         events_behind=row["events_behind"],
         value_bytes=len(row["payload"] or b""),
+        cut=row["cut"],
     )
 
 

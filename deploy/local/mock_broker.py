@@ -28,7 +28,7 @@ async def start_mock_broker(supervisor: Supervisor, topics: Mapping[str, int]) -
 
 def main(arguments: Sequence[str]) -> None:
     """Serve until a signal ends the process."""
-    library = ctypes.CDLL(str(_library()))
+    library = ctypes.CDLL(str(librdkafka()))
     cluster = _cluster(library)
     library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, _REBALANCE_DELAY_MS)
     for argument in arguments:
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     signal.pause()
 
 
-def _library() -> Path:
+def librdkafka() -> Path:
     """The librdkafka that the confluent-kafka wheel brings along."""
     folder = Path(str(distribution("confluent-kafka").locate_file("")))
     for pattern in ("confluent_kafka.libs/librdkafka*", "confluent_kafka/.dylibs/librdkafka*"):

@@ -27,6 +27,9 @@ WHERE excluded.version > vendor_state.version
 """
 
 
+_VENDOR = "01920000-0000-7000-8000-000000000001"
+
+
 class Poisoned(FailedPrecondition):
     """The event can never be applied."""
 
@@ -35,7 +38,7 @@ class Poisoned(FailedPrecondition):
 
 def completed(batch: str, number: int = 0) -> tasking.BatchCompleted:
     """A fact, keyed by batch; its number is what tests tell events apart by."""
-    return tasking.BatchCompleted(batch_id=batch, answers_decided=number)
+    return tasking.BatchCompleted(batch_id=batch, vendor_id=_VENDOR, answers_decided=number)
 
 
 def decided(task: str, version: int = 1) -> tasking.AnswersDecided:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.bus.breaker import Breaker, BreakerOpen
+from chassis.bus.breaker import PACE_SECONDS, Breaker, BreakerOpen
 
 
 def fail(breaker: Breaker, times: int) -> None:
@@ -12,7 +12,16 @@ def fail(breaker: Breaker, times: int) -> None:
         breaker.failed()
 
 
-def test_it_opens_after_too_many_failures_in_a_row_and_stays_open() -> None:
+class Clock:
+    """A time that passes when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_it_opens_after_too_many_failures_in_a_row() -> None:
     breaker = Breaker(in_a_row=5)
     fail(breaker, 5)
     for _ in range(3):
@@ -33,6 +42,18 @@ def test_it_opens_when_too_many_of_the_last_events_failed() -> None:
     fail(breaker, 10)
     with pytest.raises(BreakerOpen):
         breaker.failed()
+
+
+def test_while_it_is_open_one_failure_goes_through_now_and_then_so_that_nothing_is_held_for_good() -> None:
+    clock = Clock()
+    breaker = Breaker(in_a_row=5, clock=clock)
+    fail(breaker, 5)
+    for _ in range(3):
+        with pytest.raises(BreakerOpen):
+            breaker.failed()
+        clock.now += PACE_SECONDS
+        breaker.failed()
+    assert breaker.open
 
 
 def test_nothing_applied_is_no_success() -> None:
