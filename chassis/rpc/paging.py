@@ -14,6 +14,9 @@ from google.protobuf.message import Message
 
 from chassis.errors import InvalidArgument
 
+PAGE_BYTES = 500_000
+"""What the items of a page hold together at most, where items can be large; one item is always given whole."""
+
 _NONCE = 12
 
 

@@ -25,7 +25,7 @@ async def list_flags(call: Call[Context], request: rater_pb2.ListFlagsRequest) -
     start = (datetime.fromisoformat(str(after[0])), UUID(str(after[1]))) if after else _BEGINNING
     rows = await flags.list_flags(call.tx, start, limit + 1)
     page, token = rows[:limit], ""
-    if len(rows) > limit:
+    if page and page[0]["found"] > len(page):
         token = call.context.pager.token(request, page[-1]["flagged_at"].isoformat(), str(page[-1]["flag_id"]))
     return rater_pb2.ListFlagsResponse(flags=[_flag(row) for row in page], next_page_token=token)
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.scoring.domain.judging import WHOLE, Judgement, Proposal
+from services.scoring.domain.judging import WHOLE, Judgement, Proposal, in_words
 from services.scoring.domain.skill import Record
 
 GOLD_FAILED = "GOLD_FAILED"
 """The ground of the closed list for an answer that misses most of what is known."""
-_MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def judge_gold(answer_id: UUID, compared: Sequence[Compared]) -> Judgement:
     ]
     evidence = (
         f"Of the {len(compared)} questions of a task whose right answer is known, {right} are answered as it has them, "
-        f"and more than half are needed. Missed: {'; '.join(missed[:_MOST_SHOWN])}."
+        f"and more than half are needed. Missed: {in_words(missed, '; ')}."
     )
     return Judgement(answer_id, Proposal.REJECT, 0, GOLD_FAILED, evidence)
 

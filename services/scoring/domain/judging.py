@@ -25,6 +25,10 @@ OTHERS = 2
 """So many experts must have assessed what another one says cannot be assessed."""
 
 
+MOST_SHOWN = 10
+"""Questions that the evidence names."""
+
+
 class Proposal(IntEnum):
     """What is proposed for an answer; the numbers are those of the contract."""
 
@@ -72,6 +76,12 @@ def judge(
     ]
 
 
+def in_words(things: Sequence[str], between: str) -> str:
+    """The first of many things, and how many more there are: who reads it has the whole task beside it."""
+    more = f" and {len(things) - MOST_SHOWN} more" if len(things) > MOST_SHOWN else ""
+    return between.join(things[:MOST_SHOWN]) + more
+
+
 def _judge(answer: Answered, findings: Sequence[Finding], names: Sequence[str], pace: Pace) -> Judgement:
     hurried, labels = pace.too_fast(answer.hold_ms), answer.labels
     other = [n for n, label in enumerate(labels) if label is not None and label != findings[n].label]
@@ -85,6 +95,6 @@ def _judge(answer: Answered, findings: Sequence[Finding], names: Sequence[str], 
     payable = -(-WHOLE * (len(names) - len(left_out)) // len(names))
     evidence = (
         f"Says 'cannot assess' to {len(left_out)} of {len(names)} questions, each of which at least {OTHERS} other "
-        f"experts assessed: {', '.join(names[question] for question in left_out)}."
+        f"experts assessed: {in_words([names[question] for question in left_out], ', ')}."
     )
     return Judgement(answer.answer_id, Proposal.PARTIAL if payable else Proposal.REJECT, payable, INCOMPLETE, evidence)

@@ -24,6 +24,8 @@ from services.scoring.domain.flag import LEAST_VOTES, Flag, Signs, flag, ring_fl
 from services.scoring.usecases.tasks import form_of
 
 _MOST_TASKS = 40_000
+# What a flag names of a ring: as many fit into its event and a reply.
+_MOST_OTHERS = 2_000
 
 _DUE = """
 SELECT sum(standing)::bigint FROM project_state
@@ -180,7 +182,7 @@ def _rings(cast: Cast) -> list[Found]:
     for ring in rings.rings(votes, rings.counts_of(cast.siblings)):
         members = [cast.experts[n] for n in ring]
         called = ring_flag(len(members), rings.LEAST_COMMON)
-        found += [Found(one, called, [other for other in members if other != one]) for one in members]
+        found += [Found(one, called, [other for other in members if other != one][:_MOST_OTHERS]) for one in members]
     return found
 
 

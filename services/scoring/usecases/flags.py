@@ -8,11 +8,19 @@ from uuid import UUID
 
 from chassis.db import Row, Transaction
 from chassis.errors import FailedPrecondition, NotFound
+from chassis.rpc.paging import PAGE_BYTES
 from services.scoring.usecases.flag_raters import mute, told
 
+# A member of a ring is flagged with all of its others.
 _PAGE = """
-SELECT * FROM rater_flag WHERE state = 1 AND (flagged_at, flag_id) > ($1::timestamptz, $2::uuid)
-ORDER BY flagged_at, flag_id LIMIT $3
+WITH found AS (
+    SELECT *, 50 * cardinality(others) + octet_length(evidence) AS bytes
+    FROM rater_flag WHERE state = 1 AND (flagged_at, flag_id) > ($1::timestamptz, $2::uuid)
+    ORDER BY flagged_at, flag_id LIMIT $3),
+sized AS (
+    SELECT *, row_number() OVER place AS place, sum(bytes) OVER place AS total, count(*) OVER () AS found
+    FROM found WINDOW place AS (ORDER BY flagged_at, flag_id ROWS UNBOUNDED PRECEDING))
+SELECT * FROM sized WHERE total <= $4 OR place = 1 ORDER BY place
 """
 
 _ONE = "SELECT * FROM rater_flag WHERE flag_id = $1"
@@ -60,8 +68,11 @@ class Ruling:
 
 
 async def list_flags(tx: Transaction, after: tuple[datetime, UUID], limit: int) -> list[Row]:
-    """Up to `limit` open flags after a time and an id."""
-    return await tx.fetch(_PAGE, *after, limit)
+    """Up to `limit` open flags after a time and an id: fewer, where they are large.
+
+    Each row tells how many were `found` before any was left out for its size.
+    """
+    return await tx.fetch(_PAGE, *after, limit, PAGE_BYTES)
 
 
 async def get_flag(tx: Transaction, flag_id: UUID) -> Row:

@@ -46,7 +46,7 @@ async def list_results(call: Call[Context], request: batch_pb2.ListResultsReques
     state, rows = await listing.list_results(call.tx, batch_id, start, limit + 1)
     page = rows[:limit]
     token = ""
-    if len(rows) > limit:
+    if page and page[0]["found"] > len(page):
         token = call.context.pager.token(request, page[-1]["position"], str(page[-1]["task_id"]))
     results = [_result(row, opened=state not in _NOT_OPENED) for row in page]
     return batch_pb2.ListResultsResponse(results=results, next_page_token=token)

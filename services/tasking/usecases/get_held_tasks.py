@@ -10,10 +10,9 @@ from uuid import UUID
 import asyncpg
 
 from chassis.db import Transaction
+from chassis.rpc.paging import PAGE_BYTES
 from services.tasking.domain.lease import answerable
 from services.tasking.usecases.slots import BATCH_OPEN, hold_of, seats_of
-
-_PAGE_BYTES = 1_000_000
 
 # Without what is large: that is read for the page only. Each half has an index of its own.
 _FIND = """
@@ -49,7 +48,7 @@ class Page:
 async def get_held_tasks(tx: Transaction, expert_id: UUID, before: UUID | None, limit: int, grace: timedelta) -> Page:
     """Up to `limit` of the expert's slots that would take an answer now, of those older than the slot `before`.
 
-    A page ends early rather than grow beyond a megabyte; one task is always given whole.
+    A page ends early rather than grow beyond `PAGE_BYTES`; one task is always given whole.
     """
     found = [
         row
@@ -59,7 +58,7 @@ async def get_held_tasks(tx: Transaction, expert_id: UUID, before: UUID | None, 
     taken, total = 0, 0
     for row in found[:limit]:
         total += row["bytes"]
-        if taken and total > _PAGE_BYTES:
+        if taken and total > PAGE_BYTES:
             break
         taken += 1
     rows = await tx.fetch(_READ, [row["slot_id"] for row in found[:taken]], grace) if taken else []
