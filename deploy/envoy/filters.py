@@ -162,7 +162,7 @@ def _transcoder(settings: EdgeSettings) -> Node:
         convert_grpc_status=True,
         print_options={"stream_newline_delimited": True},
         max_request_body_size=settings.limits.body_bytes,
-        max_response_body_size=settings.limits.body_bytes,
+        max_response_body_size=settings.limits.reply_bytes,
         request_validation_options={
             "reject_unknown_method": True,
             "reject_unknown_query_parameters": True,

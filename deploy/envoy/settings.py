@@ -42,6 +42,8 @@ class Limits:
     """The same of all networks together."""
     body_bytes: int = LARGEST_MESSAGE + 5
     """Of the request of a call, with gRPC's frame; of one that needs no token it is what its contract lets it be."""
+    reply_bytes: int = 8 * _MIB
+    """Of a reply as JSON, where a character may become six: the largest lease that is."""
     open_timeout: timedelta = timedelta(seconds=16)
     """Of a call that needs no token: just longer than the longest deadline that services grant it. In this time its
     request must have come, too."""

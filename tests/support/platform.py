@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -70,9 +70,11 @@ class Live:
 
 
 @asynccontextmanager
-async def live_platform(backends: Backends, home: Path, prefix: str) -> AsyncIterator[Live]:
-    """Starts a platform of its own on the backends; it ends with the body."""
-    policy = {"identity": CHEAP_HASHES}
+async def live_platform(
+    backends: Backends, home: Path, prefix: str, settings: Mapping[str, Mapping[str, str]] | None = None
+) -> AsyncIterator[Live]:
+    """Starts a platform of its own on the backends, with settings by service; it ends with the body."""
+    policy = {**(settings or {}), "identity": CHEAP_HASHES}
     share_passwords(home)
     async with start_platform(backends, home, policy, prefix=prefix, partitions=1) as platform:
         keys = Path(platform.settings["identity"]["IDENTITY_SIGNING_KEYS_FILE"])

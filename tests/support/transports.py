@@ -25,7 +25,7 @@ WEB = Path(__file__).parents[1] / "contract" / "web"
 _SECONDS = 20.0
 _VARIABLE = re.compile(r"\{(\w+)=[^}]*\}")
 # How HTTP tells the codes that the tests meet, as google.rpc.Code maps them.
-_HTTP_STATUS = {0: 200, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 14: 503, 16: 401}
+_HTTP_STATUS = {0: 200, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 14: 503, 16: 401}
 # HTTP says of these more than their code does.
 _OWN_STATUS = {"REQUEST_TOO_LARGE": 413}
 # Details of errors are decoded by their names, which are known once their file is imported.
