@@ -8,16 +8,20 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from preceptor.scoring.v1.rater_pb2 import DecideFlagResponse, Flag
 from preceptor.tasking.v1 import batch_pb2
 from preceptor.work.v1.work_pb2 import QuestionDecision, QuestionDecisions
 
 from chassis.db import Database, Scope
 from chassis.ids import name, new_id
+from chassis.rpc.call import Call
 from chassis.rpc.paging import PAGE_BYTES
+from services.scoring.api import rater
 from services.scoring.usecases import flags
 from services.tasking.api import batch as batches
+from tests.support import platform
 from tests.support.databases import Databases
-from tests.support.scoring import open_database
+from tests.support.scoring import CONTEXT, open_database
 from tests.support.tasking import World, new_task, vendor_caller
 
 LARGEST = 100
@@ -68,6 +72,11 @@ async def test_flags_of_a_great_ring_come_whole(scoring: Database) -> None:
     async with scoring.transaction(Scope.service()) as tx:
         for id_ in ids:
             await tx.execute(insert, id_, new_id(), others)
+    kept = rater.name_alone(DecideFlagResponse(flag=Flag(name=name("flags", ids[0]), evidence="long")))
+    assert kept.ByteSize() < 50
+    async with scoring.transaction(Scope.service()) as tx:
+        call = Call(platform.staff("QUALITY_REVIEWER"), CONTEXT, scoring, tx)
+        assert len((await rater.decide_again(call, kept)).flag.others) == len(others)
     seen: list[UUID] = []
     after = (start - timedelta(days=9999), UUID(int=0))
     while len(seen) < len(ids):

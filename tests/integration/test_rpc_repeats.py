@@ -6,15 +6,17 @@ from uuid import UUID, uuid4
 
 import pytest
 from google.protobuf.message import Message
+from preceptor.tasking.v1.batch_pb2 import DecideQuestionsResponse, ListResultsRequest, TaskResult
 from preceptor.tasking.v1.project_pb2 import CreateProjectRequest, CreateProjectResponse, Project
 from preceptor.tasking.v1.work_pb2 import ClaimTaskRequest, ClaimTaskResponse
 from preceptor.work.v1 import work_pb2
 
 from chassis.contract.access import policies
-from chassis.db import Transaction
-from chassis.ids import new_id
+from chassis.db import Scope, Transaction
+from chassis.ids import name, new_id
 from chassis.rpc import idempotency, pipeline
-from chassis.rpc.call import Call, Caller
+from chassis.rpc.call import Call, Caller, NotYours
+from services.tasking.api import batch
 from services.tasking.service import SERVICE
 from tests.support.tasking import World, answer, new_task, payload, vendor_caller
 
@@ -102,6 +104,20 @@ async def test_a_project_is_made_once_and_told_whole_again(world: World) -> None
     assert CreateProjectResponse.FromString(other).project.instructions == project.instructions
     assert len(await world.rows("SELECT FROM project")) == 1
     assert (await world.row(KEPT))["bytes"] < 100
+
+
+async def test_a_repeated_decision_gives_the_result_as_it_stands(world: World) -> None:
+    batch_id = await world.opened()
+    caller, task = vendor_caller(world.vendor_id), await world.row("SELECT task_id FROM task")
+    kept = batch.task_alone(DecideQuestionsResponse(result=TaskResult(task=name("tasks", task["task_id"]), version=3)))
+    assert kept.result == TaskResult(task=name("tasks", task["task_id"]))
+    async with world.database.transaction(caller.scope) as tx:
+        call = world.call(caller, tx)
+        [listed] = (await batch.list_results(call, ListResultsRequest(parent=name("batches", batch_id)))).results
+        assert (await batch.decide_again(call, kept)).result == listed
+    with pytest.raises(NotYours):
+        async with world.database.transaction(Scope.vendor(new_id())) as tx:
+            await batch.decide_again(world.call(caller, tx), kept)
 
 
 async def test_of_one_caller_so_many_requests_are_kept_the_latest(

@@ -13,7 +13,8 @@ from chassis.rpc.paging import PAGE_BYTES
 _BATCH = "SELECT state FROM batch WHERE batch_id = $1"
 
 _ONE = """
-SELECT task_id, item_key, state, result, confidence, answers_seen, scored_version, route, open_questions, decisions
+SELECT task_id, item_key, state, result, confidence, answers_seen, scored_version, route, open_questions, decisions,
+       stop_reason
 FROM task WHERE task_id = $1 AND kind = 1
 """
 
