@@ -17,10 +17,12 @@ CLIENT := clients/web
 CLIENT_READY := $(CLIENT)/dist/index.js
 NPM := npm ci --ignore-scripts --no-audit --no-fund --silent --prefix
 export UV_PYTHON_DOWNLOADS := never
+# What is compiled is kept in __pycache__, also where the environment would have each process compile all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Tests wait more than they compute, so more processes than a small machine has cores share them out (decision 0082).
 WORKERS ?= 4
-PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 
 # A minute of starting and killing eight processes: `make faults` runs it, so that `make test` stays under six.
 WHOLE_JOB := tests/faults/test_whole_job_under_faults.py

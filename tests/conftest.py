@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 import structlog
 from hypothesis import HealthCheck
+from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
 from chassis.bus.outbox import EventWriter
@@ -25,12 +26,11 @@ from tests.support.bus import Bus
 from tests.support.containers import why_not
 from tests.support.databases import Databases
 from tests.support.main_job import DoneJob, main_job_done
+from tests.support.scheduling import ByPlatform, longest_first
 from tests.support.shared import shared_backends
 
 _FOLDER = pytest.StashKey[Path]()
 _TOLD = "preceptor_folder"
-# Fixtures of several processes, which start once in each process of the run that uses them.
-_PLATFORMS = ("done_job", "live")
 
 # How long an example takes says nothing on a machine that does other things besides.
 hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -82,15 +82,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run_folder.drop(config.stash[_FOLDER])
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is tested on one running platform is tested by one process, and so are the tests of one file."""
-    for item in items:
-        used: tuple[str, ...] = getattr(item, "fixturenames", ())
-        expensive = next((name for name in _PLATFORMS if name in used), None)
-        folder, *_ = item.nodeid.removeprefix("tests/").partition("/")
-        group = f"{expensive}-{folder}" if expensive == "live" else expensive
-        item.add_marker(pytest.mark.xdist_group(group or item.nodeid.partition("::")[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByPlatform:
+    """Shares the tests out by file and platform, in the order of their collection."""
+    config.option.loadscopereorder = False
+    return ByPlatform(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests out, long groups come first."""
+    if hasattr(config, "workerinput"):
+        items[:] = longest_first(items)
 
 
 @pytest.fixture(scope="session")
