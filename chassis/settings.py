@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class SettingsError(SystemExit):
@@ -43,6 +44,13 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_names_a_database)]
 HostAndPort = Annotated[str, Field(pattern=r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
 """Where to listen, like ``0.0.0.0:50051`` or ``[::]:50051``."""
 
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...],
+    NoDecode,
+    BeforeValidator(lambda value: value.split(",") if isinstance(value, str) and value else value or ()),
+]
+"""Networks like ``10.0.0.0/8,fc00::/7``."""
+
 
 class ChassisSettings(BaseSettings):
     """What every service is told, in whatever role it runs."""
@@ -64,6 +72,10 @@ class ChassisSettings(BaseSettings):
     jwks_file: FilePath = Field(description="Public keys of access tokens, a JWKS; read again when it changes.")
     token_issuer: str = Field("preceptor", min_length=1, description="The issuer that access tokens must name.")
     page_token_key_file: FilePath = Field(description="At least 32 random bytes: page tokens are sealed with them.")
+    trusted_edges: Networks = Field(
+        (),
+        description="Networks of our edge, with commas between: it is believed whose calls it brings.",
+    )
     reflection: bool = Field(False, description="Whether gRPC reflection answers; for development.")
 
     default_deadline: Positive = Field(timedelta(seconds=20), description="Of a call that states none.")

@@ -18,6 +18,7 @@ _NONCE = 12
 _DATA_KEY = 32
 _WRAP = b"preceptor vault: data key"
 _INDEX = b"preceptor vault: blind index"
+_TOKEN = b"preceptor vault: token"
 
 
 class VaultError(Exception):
@@ -33,6 +34,7 @@ class Vault:
             raise ValueError("the vault's key needs at least 32 bytes")
         self._wrapping = AESGCM(hmac.digest(kek, _WRAP, "sha256"))
         self._index_key = hmac.digest(kek, _INDEX, "sha256")
+        self._token_key = hmac.digest(kek, _TOKEN, "sha256")
 
     def new_key(self) -> bytes:
         """A fresh data key for one person, wrapped: store it, it is of no use without the vault's own key."""
@@ -49,6 +51,12 @@ class Vault:
     def blind_index(self, purpose: str, value: bytes) -> bytes:
         """32 bytes by which equal values are found without being readable; differs by purpose."""
         return hmac.digest(self._index_key, hashlib.sha256(purpose.encode()).digest() + value, "sha256")
+
+    def token_hash(self, purpose: str, value: bytes) -> bytes:
+        """32 bytes that nobody else can make, by which a token is known as ours; differs by purpose. Compare them with
+        `hmac.compare_digest`.
+        """
+        return hmac.digest(self._token_key, hashlib.sha256(purpose.encode()).digest() + value, "sha256")
 
     def _unwrap(self, wrapped: bytes) -> AESGCM:
         return AESGCM(_decrypt(self._wrapping, wrapped, _WRAP))

@@ -41,16 +41,37 @@ class Session:
         """Who is signed in: names of account, expert and vendor beside the tokens."""
         return self._tokens
 
-    async def sign_in(self, email: str, password: str) -> None:
-        """Signs a person in. Raises `grpc.aio.AioRpcError`."""
-        request = session_pb2.SignInRequest(email=email, password=password)
-        self._tokens = (await self._sessions().SignIn(request)).tokens
+    async def sign_in(self, email: str, password: str, device_token: str = "") -> str:
+        """Signs a person in. Returns the token by which this device is known to the account from now on.
+
+        It is to be kept, and shown at the next sign-in: then no stranger's guesses make the person wait.
+        Raises `grpc.aio.AioRpcError`.
+        """
+        request = session_pb2.SignInRequest(email=email, password=password, device_token=device_token)
+        response = await self._sessions().SignIn(request)
+        self._tokens = response.tokens
+        return response.device_token
 
     async def use_api_key(self, api_key: str) -> None:
         """Signs a vendor in. Raises `grpc.aio.AioRpcError`."""
         self._api_key = api_key
         request = session_pb2.ExchangeApiKeyRequest(api_key=api_key)
         self._tokens = (await self._sessions().ExchangeApiKey(request)).tokens
+
+    async def sign_out(self) -> None:
+        """Ends the session on the server, if a person is signed in, and forgets its tokens in any case.
+
+        Raises `grpc.aio.AioRpcError` if the server cannot be told; a session that has ended there already is no error.
+        """
+        if not self._tokens.refresh_token:
+            return
+        try:
+            await self._sessions().SignOut(session_pb2.SignOutRequest(), metadata=await self.auth())
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                raise
+        finally:
+            self._tokens = session_pb2.Tokens()
 
     def use_token(self, access_token: str) -> None:
         """Calls with a token that somebody else has got; it cannot be renewed."""

@@ -29,6 +29,8 @@ class Caller:
     session_id: UUID
     vendor_id: UUID | None = None
     expert_id: UUID | None = None
+    source: str = ""
+    """Of a caller without a token: the network that the call comes from (`source.py`)."""
 
     @property
     def scope(self) -> Scope:

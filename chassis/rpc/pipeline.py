@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -28,6 +28,7 @@ from chassis.rpc.deadline import seconds_left
 from chassis.rpc.gate import Gate, Gates
 from chassis.rpc.receiving import Context, first_message
 from chassis.rpc.revocations import Revocations
+from chassis.rpc.source import source_of
 from chassis.rpc.table import Around, Rpc
 from chassis.rpc.tokens import TokenVerifier
 from chassis.rpc.validation import read_request
@@ -125,6 +126,9 @@ async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context:
     with tracing.start(traceparent if isinstance(traceparent, str) else None):
         try:
             caller = caller_of(metadata, policy, server.verifier, server.revocations)
+            if ANYONE in policy.callers:
+                source = source_of(context.peer(), metadata, server.settings.trusted_edges)
+                caller = replace(caller, source=source)
             check_access(caller, policy)
             bounds.gate.enter(caller.subject)
             try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import grpc
 import typer
 
+from clients.devices import Devices
 from clients.refusal import reason_of
 from clients.session import Session
 
@@ -46,18 +48,38 @@ class Access:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """A signed-in session. Raises `typer.BadParameter`, `grpc.aio.AioRpcError`."""
+        """A signed-in session, which ends with the body. Raises `typer.BadParameter`, `grpc.aio.AioRpcError`."""
         async with Session(self.services()) as session:
             if token := self.token or (_read(self.token_file) if self.token_file else ""):
                 session.use_token(token)
             else:
-                await session.sign_in(*self._credentials())
-            yield session
+                await self._sign_in(session)
+            try:
+                yield session
+            finally:
+                await _signed_out(session)
 
     def can_sign_in(self) -> bool:
         """Whether there is something to sign in with, without asking the person at the keyboard."""
         stated = self.token or self.token_file or (self.email and (self.password or self.password_file))
         return bool(stated or self._operator())
+
+    async def _sign_in(self, session: Session) -> None:
+        """Signs in as a device that is known, if it has been here before."""
+        email, password = self._credentials()
+        devices, platform = Devices(self._devices_file()), self.addresses
+        token = await session.sign_in(email, password, devices.token(platform, email))
+        try:
+            devices.keep(platform, email, token)
+        except OSError as error:
+            typer.echo(f"This device will not be known again: {devices.file}: {error.strerror}", err=True)
+
+    def _devices_file(self) -> Path:
+        """Of the platform on this machine beside its description, of others in the person's own folder."""
+        if not self.addresses:
+            return self.stack.parent / "devices.json"
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return Path(state) / "preceptor" / "devices.json"
 
     def _credentials(self) -> tuple[str, str]:
         if self.email:
@@ -106,6 +128,14 @@ def refused(error: grpc.aio.AioRpcError) -> NoReturn:
     """Ends the command with 1, telling why the server refused."""
     typer.echo(f"{reason_of(error) or error.code().name}: {error.details()}", err=True)
     raise typer.Exit(1)
+
+
+async def _signed_out(session: Session) -> None:
+    """Leaves no session behind. What the command found is worth more than that: a failure is told, and no more."""
+    try:
+        await session.sign_out()
+    except grpc.aio.AioRpcError as error:
+        typer.echo(f"The session could not be ended ({error.code().name}): it ends by itself.", err=True)
 
 
 def _pair(part: str) -> tuple[str, str]:

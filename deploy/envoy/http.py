@@ -53,7 +53,7 @@ def _hardening(settings: EdgeSettings) -> Node:
 
 def _without_claims_of_clients(trusted_hops: int) -> Node:
     """Drops what only we may say of a call. Behind proxies of ours x-forwarded-* is theirs, and stays."""
-    prefixes = ["x-jwt-", "x-envoy-", *([] if trusted_hops else ["x-forwarded-"])]
+    prefixes = ["x-jwt-", "x-envoy-", "x-preceptor-", *([] if trusted_hops else ["x-forwarded-"])]
     mutations: list[Value] = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes]
     mutation = typed("extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=mutations)
     return {"name": "envoy.http.early_header_mutation.header_mutation", "typed_config": mutation}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chassis.rpc.source import HEADER
 from deploy.envoy.clusters import cluster_of
 from deploy.envoy.document import Node, typed
 from deploy.envoy.methods import HttpAddress, Kind, Method, methods
@@ -33,6 +34,7 @@ def route_table(settings: EdgeSettings) -> Node:
     services = sorted({(method.service, method.owner) for method in known})
     return {
         "name": "edge",
+        "request_headers_to_add": [_source()],
         "virtual_hosts": [
             {
                 "name": "edge",
@@ -47,6 +49,12 @@ def route_table(settings: EdgeSettings) -> Node:
             }
         ],
     }
+
+
+def _source() -> Node:
+    """Tells services for whom the edge speaks: the client, behind as many proxies as are trusted."""
+    header: Node = {"key": HEADER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}
+    return {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _refused() -> list[Node]:

@@ -43,6 +43,7 @@ def common_settings(service: str, backends: Backends, secrets: Secrets, prefix: 
         "PRECEPTOR_KAFKA_PARTITIONS": str(partitions),
         "PRECEPTOR_JWKS_FILE": str(secrets.jwks),
         "PRECEPTOR_PAGE_TOKEN_KEY_FILE": str(secrets.random("page-token-key")),
+        "PRECEPTOR_TRUSTED_EDGES": "127.0.0.0/8",
         "PRECEPTOR_REFLECTION": "true",
         "PRECEPTOR_DRAIN": "0",
         "PRECEPTOR_GRACE": "5",

@@ -12,6 +12,7 @@ import typer
 from joserfc.jwk import OKPKey
 
 from chassis.db import Database, Scope
+from chassis.errors import InvalidArgument
 from chassis.rpc.signing import public_jwk
 from chassis.settings import ChassisSettings, load
 from services.identity.context import Context, make_context
@@ -46,9 +47,10 @@ def create_admin(
 ) -> None:
     """Make the first administrator, with the service's own settings. A second time it changes nothing."""
     password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    if len(password) < 8:
-        raise typer.BadParameter("the password needs at least 8 characters")
-    made = asyncio.run(_connect_and_create(email, password, display_name))
+    try:
+        made = asyncio.run(_connect_and_create(email, password, display_name))
+    except InvalidArgument as refused:
+        raise typer.BadParameter(refused.message) from None
     typer.echo("Made the administrator." if made else "There is an account with this address already: nothing changed.")
 
 

@@ -42,5 +42,9 @@ class IdentitySettings(BaseSettings):
     argon2_time_cost: int = Field(1, ge=1, description="Passes over that memory.")
     argon2_parallelism: int = Field(1, ge=1, description="Lanes of one hash.")
     hashing_threads: int = Field(2, ge=1, description="Password hashes at the same time.")
-    hashing_queue: int = Field(16, ge=0, description="Sign-ins that may wait for a thread; more are told to retry.")
+    hashing_queue: int = Field(32, ge=1, description="Sign-ins at a time of known devices, and as many of strangers.")
+    hashing_queue_each: int = Field(8, ge=1, description="The same of strangers from one network.")
+    device_life: Duration = Field(
+        timedelta(days=180), gt=timedelta(0), description="How long a device is known after its last sign-in."
+    )
     sweep_interval: Duration = Field(timedelta(minutes=10), description="Between two removals of ended sessions.")

@@ -1,11 +1,9 @@
-"""Accounts and sessions on a real database: who gets in, who waits, and what a copied token is good for."""
+"""Accounts and sessions on a real database: who gets in, and what a copied token is good for."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from preceptor.identity.v1.events_pb2 import EXPERT_STATUS_ACTIVE, ExpertChanged
 from structlog.testing import capture_logs
 
 from chassis.errors import ServiceError
-from chassis.passwords import HashCost, Passwords, SignInBusy
 from chassis.timers import tick_once
 from chassis.vault import Vault, VaultError
 from services.identity.domain.account import AccountSuspended, EmailTaken, InvalidCredentials
@@ -25,7 +22,6 @@ from services.identity.domain.refresh import (
     SessionRevoked,
     refresh_hash,
 )
-from services.identity.domain.throttle import FREE_TRIES, SignInThrottled
 from services.identity.service import SERVICE
 from services.identity.usecases.create_staff import create_staff
 from services.identity.usecases.open_session import Tokens
@@ -85,73 +81,6 @@ async def test_one_address_has_one_account_also_when_registered_in_parallel(worl
     outcomes = await asyncio.gather(*(world.registered("Ann@example.com") for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(outcome, EmailTaken) for outcome in outcomes) == 4
     assert len(await world.values("SELECT 1 FROM person_key")) == len(await world.values("SELECT 1 FROM expert")) == 1
-
-
-async def test_a_wrong_password_and_an_unknown_address_are_told_and_hashed_alike(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await world.registered()
-    hashed: list[str] = []
-    check = Passwords._fits
-
-    def noted(self: Passwords, known: str, password: str) -> bool:
-        hashed.append(known)
-        return check(self, known, password)
-
-    monkeypatch.setattr(Passwords, "_fits", noted)
-    known, unknown = await failed(world), await failed(world, "nobody@example.com")
-    assert isinstance(known, InvalidCredentials)
-    assert (type(known), known.message, known.metadata) == (type(unknown), unknown.message, unknown.metadata)
-    parameters = [text.rsplit("$", 2)[0] for text in hashed]
-    assert parameters[0] == parameters[1]
-
-
-@pytest.mark.parametrize("email", ["ann@example.com", "nobody@example.com"])
-async def test_wrong_passwords_are_slowed_down_whether_there_is_an_account_or_not(world: World, email: str) -> None:
-    await world.registered()
-    for _ in range(FREE_TRIES + 1):
-        assert isinstance(await failed(world, email), InvalidCredentials)
-    slowed = await failed(world, email)
-    assert isinstance(slowed, SignInThrottled)
-    assert slowed.retry_after is not None
-    assert timedelta(0) < slowed.retry_after <= timedelta(seconds=1)
-
-
-async def test_after_the_wait_the_right_password_clears_the_failures(world: World) -> None:
-    await world.registered()
-    for _ in range(FREE_TRIES + 1):
-        await failed(world)
-    assert isinstance(await failed(world, password=PASSWORD), SignInThrottled)
-    await world.execute("UPDATE sign_in_attempt SET blocked_until = blocked_until - interval '1 minute'")
-    await world.signed_in()
-    assert await world.values("SELECT 1 FROM sign_in_attempt") == []
-
-
-async def test_parallel_guesses_are_counted_one_by_one(world: World) -> None:
-    await world.registered()
-    outcomes = await asyncio.gather(*(failed(world) for _ in range(40)))
-    assert sum(isinstance(outcome, InvalidCredentials) for outcome in outcomes) == FREE_TRIES + 1
-
-
-async def test_more_sign_ins_than_can_be_hashed_are_told_to_come_back(world: World) -> None:
-    narrow = replace(world.context, passwords=Passwords(HashCost(64), threads=1, queue=1))
-    await world.registered()
-    with narrow.passwords.admission(), narrow.passwords.admission(), pytest.raises(SignInBusy) as refused:
-        await replace(world, context=narrow).signed_in()
-    assert refused.value.retry_after
-    assert await world.values("SELECT 1 FROM sign_in_attempt") == []
-    assert (await replace(world, context=narrow).signed_in()).access_token
-    narrow.passwords.close()
-
-
-async def test_a_password_is_hashed_anew_when_the_parameters_have_changed(world: World) -> None:
-    await world.registered()
-    dearer = replace(world.context, passwords=Passwords(HashCost(128), threads=1, queue=1))
-    await replace(world, context=dearer).signed_in()
-    [stored] = await world.values("SELECT password_hash FROM account")
-    assert "m=128," in str(stored)
-    await world.signed_in()
-    dearer.passwords.close()
 
 
 async def test_a_suspended_account_gets_neither_a_session_nor_a_refresh(world: World) -> None:
@@ -225,9 +154,9 @@ async def test_what_has_ended_is_swept_away_and_what_lives_stays(world: World) -
     await failed(world)
     await world.execute(GRACE_PASSES)
     await world.execute("UPDATE session SET expires_at = now() - interval '1 s' WHERE id = $1", ended_session)
-    await world.execute("UPDATE sign_in_attempt SET last_at = now() - interval '2 hours'")
+    await world.execute("UPDATE sign_in_try SET last_at = now() - interval '25 hours'")
     [timer] = SERVICE.timers
-    assert await tick_once(world.database, timer, world.context) == 3
+    assert await tick_once(world.database, timer, world.context) == 5
     assert await tick_once(world.database, timer, world.context) == 0
     assert len(await world.values("SELECT 1 FROM session")) == 1
     assert await world.values("SELECT 1 FROM refresh_token WHERE successor_sealed IS NOT NULL") == []

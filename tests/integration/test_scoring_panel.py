@@ -94,7 +94,6 @@ async def test_the_figures_are_those_of_the_votes(database: Database) -> None:
     assert {figure: getattr(tone, figure).value for figure in expected} == {
         figure: pytest.approx(interval.value) for figure, interval in expected.items()
     }
-    assert tone.alpha_ordinal.low <= tone.alpha_ordinal.value <= tone.alpha_ordinal.high
     assert tone.percent.value == pytest.approx((1 / 3 + 1 / 3 + 1) / 3)
 
 
@@ -113,6 +112,38 @@ async def test_what_cannot_be_told_is_absent(database: Database) -> None:
     assert not preference.HasField("alpha_nominal")
     assert not preference.HasField("percent")
     assert not preference.HasField("ac2"), "A, TIE and B are no numbers"
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 4])
+async def test_a_panel_of_too_few_tasks_tells_figures_without_an_interval(database: Database, tasks: int) -> None:
+    project, vendor_id = new_id(), new_id()
+    for _ in range(tasks):
+        task = Task(project_id=project, vendor_id=vendor_id)
+        await react(database, [task.answer(preference) for preference in (-2, -2, 1)])
+    [preference] = (await agreement_of(database, project)).questions
+    assert preference.tasks == tasks
+    for figure in (preference.alpha_nominal, preference.ac1, preference.percent):
+        assert not figure.HasField("low")
+        assert not figure.HasField("high")
+
+
+async def test_an_interval_is_told_once_tasks_enough_differ(database: Database) -> None:
+    project, vendor_id = new_id(), new_id()
+    for said in ((-2, -2, 1), (1, 1, 1), (-1, -1, -1), (2, 2, -1), (1, -1, 0), (-3, -3, 2)):
+        task = Task(project_id=project, vendor_id=vendor_id)
+        await react(database, [task.answer(preference) for preference in said])
+    [preference] = (await agreement_of(database, project)).questions
+    for figure in (preference.alpha_nominal, preference.ac1, preference.percent):
+        assert figure.low < figure.value < figure.high
+
+
+async def test_where_one_rater_answered_there_are_no_figures(database: Database) -> None:
+    project, vendor_id, expert = new_id(), new_id(), new_id()
+    for said in (-2, 1, 0, 2, -1, 3):
+        await react(database, [Task(project_id=project, vendor_id=vendor_id).answer(said, expert=expert)])
+    [preference] = (await agreement_of(database, project)).questions
+    assert (preference.tasks, preference.raters, preference.votes) == (6, 1, 6)
+    assert not any(preference.HasField(figure) for figure in ("alpha_nominal", "ac1", "percent"))
 
 
 async def test_questions_beyond_the_most_are_counted_and_left_out(

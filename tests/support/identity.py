@@ -24,12 +24,13 @@ from services.identity.domain.expert import Expert
 from services.identity.service import SERVICE
 from services.identity.settings import IdentitySettings
 from services.identity.usecases.open_session import Tokens
-from services.identity.usecases.register_expert import register_expert
-from services.identity.usecases.sign_in import sign_in
+from services.identity.usecases.register_expert import expert_account, register_expert
+from services.identity.usecases.sign_in import Credentials, SignedIn, sign_in
 from tests.support.databases import Databases
 
 M = TypeVar("M", bound=Message)
 PASSWORD = "correct horse battery"
+SOURCE = "192.0.2.7"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,19 @@ class World:
 
     async def registered(self, email: str = "ann@example.com", name: str = "Ann") -> tuple[Account, Expert]:
         """A new expert."""
-        return await register_expert(self.database, self.context, email, PASSWORD, name, ["en", "de-CH"])
+        return await register_expert(
+            self.database, self.context, expert_account(email, PASSWORD, name), ["en", "de-CH"], SOURCE
+        )
 
     async def signed_in(self, email: str = "ann@example.com", password: str = PASSWORD) -> Tokens:
         """The tokens of a sign-in."""
-        return await sign_in(self.database, self.context, email, password)
+        return (await self.sign_in(email, password)).tokens
+
+    async def sign_in(
+        self, email: str = "ann@example.com", password: str = PASSWORD, device: str = "", source: str = SOURCE
+    ) -> SignedIn:
+        """A sign-in from a network, with the token of a device that is known or none."""
+        return await sign_in(self.database, self.context, Credentials(email, password, device, source))
 
     async def execute(self, sql: str, *args: object) -> None:
         """Changes rows behind identity's back, as time or an operator would."""
@@ -103,6 +112,7 @@ def write_files(folder: Path) -> IdentitySettings:
             "kek_file": folder / "kek",
             "argon2_memory_kib": 64,
             "hashing_queue": 200,
+            "hashing_queue_each": 200,
         }
     )
 

@@ -1,4 +1,4 @@
-"""The rules of identity: API keys, throttling, refresh tokens, attestation."""
+"""The rules of identity: API keys, refresh tokens, attestation."""
 
 from __future__ import annotations
 
@@ -28,14 +28,6 @@ from services.identity.domain.refresh import (
     SessionRevoked,
     new_refresh_token,
     refresh_hash,
-)
-from services.identity.domain.throttle import (
-    FORGET_AFTER,
-    FREE_TRIES,
-    LONGEST_WAIT,
-    Attempts,
-    SignInThrottled,
-    wait_after,
 )
 from services.identity.usecases.refresh_session import open_successor, seal_successor
 
@@ -94,25 +86,6 @@ def test_a_stored_key_tells_its_state_to_who_knows_the_secret_only() -> None:
         StoredKey(key.secret_hash, NOW, NOW).check(key, NOW)
     with pytest.raises(ApiKeyInvalid):
         StoredKey(key.secret_hash, NOW, NOW).check(other, NOW)
-
-
-def test_failures_beyond_the_free_ones_wait_longer_and_longer_up_to_a_minute() -> None:
-    waits = [wait_after(count) for count in range(1, 60)]
-    assert waits[:FREE_TRIES] == [timedelta(0)] * FREE_TRIES
-    assert [wait.total_seconds() for wait in waits[FREE_TRIES : FREE_TRIES + 8]] == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert max(waits) == LONGEST_WAIT
-
-
-def test_a_throttled_try_says_how_long_to_wait_and_does_not_lengthen_it() -> None:
-    attempts = Attempts(FREE_TRIES, NOW).next(NOW)
-    with pytest.raises(SignInThrottled) as refused:
-        attempts.next(NOW + timedelta(milliseconds=400))
-    assert refused.value.retry_after == timedelta(milliseconds=600)
-    assert attempts.next(NOW + timedelta(seconds=1)).count == FREE_TRIES + 2
-
-
-def test_old_failures_are_forgotten() -> None:
-    assert Attempts(40, NOW, NOW).next(NOW + FORGET_AFTER + timedelta(seconds=1)).count == 1
 
 
 def test_a_fresh_refresh_token_rotates_and_a_repeat_within_the_grace_is_repeated() -> None:

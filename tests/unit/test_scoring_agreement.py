@@ -4,8 +4,11 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.scoring.aggregation.agreement import (
+    LEAST_TASKS,
     Distance,
     Tallies,
     alpha,
@@ -83,3 +86,42 @@ def test_not_applicable_is_left_out_of_what_is_ordered() -> None:
 def test_without_pairs_there_is_no_agreement_to_tell() -> None:
     assert np.isnan([value(np.eye(3), figure) for figure in (alpha, gwet, percent)]).all()
     assert np.isnan(panel(Tallies(np.zeros((0, 3)), np.zeros(0, dtype=np.int64)))["ac1"]).all()
+
+
+def intervals(cells: list[list[int]]) -> dict[str, bool]:
+    """Which figures of these votes have an interval."""
+    found = panel(distinct(np.array(cells, dtype=float)), np.arange(1.0, 1 + len(cells[0])))
+    return {name: not np.isnan(interval.low) for name, interval in found.items()}
+
+
+@pytest.mark.parametrize("tasks", range(1, LEAST_TASKS))
+def test_too_few_tasks_have_figures_and_no_interval(tasks: int) -> None:
+    cells = [[2, 1, 0], [0, 2, 0], [1, 0, 2], [0, 0, 3]][:tasks]
+    found = panel(distinct(np.array(cells, dtype=float)), np.arange(1.0, 4.0))
+    assert not np.isnan([interval.value for interval in found.values()]).any()
+    assert not any(intervals(cells).values())
+
+
+def test_tasks_with_one_vote_do_not_make_an_interval() -> None:
+    assert not any(intervals([[2, 1, 0], *[[1, 0, 0]] * 50, *[[0, 1, 0]] * 50]).values())
+
+
+def test_where_everybody_always_agrees_there_is_nothing_to_tell_an_interval_by() -> None:
+    same, all_agree = [[3, 0, 0]] * 20, [[3, 0, 0], [0, 3, 0]] * 10
+    for cells in (same, all_agree):
+        found = panel(distinct(np.array(cells, dtype=float)), np.arange(1.0, 4.0))
+        assert [interval.value for interval in found.values()] == pytest.approx([1.0] * len(found))
+        assert not any(intervals(cells).values())
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3).filter(any), min_size=1, max_size=12), st.booleans()
+)
+def test_an_interval_has_a_width_and_stands_on_tasks_enough(cells: list[list[int]], ordered: bool) -> None:
+    found = panel(distinct(np.array(cells, dtype=float)), np.arange(1.0, 4.0) if ordered else None)
+    paired = sum(sum(row) >= 2 for row in cells)
+    for interval in found.values():
+        assert np.isnan(interval.value) == (paired == 0)
+        assert np.isnan(interval.low) == np.isnan(interval.high)
+        assert np.isnan(interval.low) or (interval.low < interval.high <= 1 + 1e-9 and paired >= LEAST_TASKS)

@@ -21,9 +21,8 @@ from services.identity.usecases import register_expert as registration
 async def register_expert(call: Call[Context], request: RegisterExpertRequest) -> RegisterExpertResponse:
     """Registers an expert."""
     locales = canonical_each(request.locales, "locales")
-    account, expert = await registration.register_expert(
-        call.database, call.context, request.email, request.password, request.display_name, locales
-    )
+    new = registration.expert_account(request.email, request.password, request.display_name)
+    account, expert = await registration.register_expert(call.database, call.context, new, locales, call.caller.source)
     return RegisterExpertResponse(account=name("accounts", account.id), expert=name("experts", expert.id))
 
 

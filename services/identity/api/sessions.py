@@ -19,8 +19,9 @@ from services.identity.usecases.open_session import Tokens
 
 async def sign_in(call: Call[Context], request: pb.SignInRequest) -> pb.SignInResponse:
     """Signs a person in by password."""
-    tokens = await password.sign_in(call.database, call.context, request.email, request.password)
-    return pb.SignInResponse(tokens=_message(tokens))
+    shown = password.Credentials(request.email, request.password, request.device_token, call.caller.source)
+    signed_in = await password.sign_in(call.database, call.context, shown)
+    return pb.SignInResponse(tokens=_message(signed_in.tokens), device_token=signed_in.device_token)
 
 
 async def refresh_session(call: Call[Context], request: pb.RefreshSessionRequest) -> pb.RefreshSessionResponse:

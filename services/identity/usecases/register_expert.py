@@ -6,22 +6,30 @@ from collections.abc import Sequence
 
 from chassis.db import Database, Scope, Transaction
 from chassis.ids import new_id
+from chassis.turns import Line
 from services.identity.context import Context
 from services.identity.domain.account import EXPERT, EXPERT_ROLE, Account, NewAccount
 from services.identity.domain.expert import Expert
 from services.identity.usecases.announce import expert_changed
+from services.identity.usecases.choose_password import choose_password
 from services.identity.usecases.create_account import create_account
 
 _INSERT = "INSERT INTO expert (id, account_id, person_id, locales) VALUES ($1, $2, $3, $4)"
 
 
+def expert_account(email: str, password: str, display_name: str) -> NewAccount:
+    """What an expert registers with."""
+    return NewAccount(EXPERT, email, password, display_name, frozenset({EXPERT_ROLE}))
+
+
 async def register_expert(
-    database: Database, context: Context, email: str, password: str, display_name: str, locales: Sequence[str]
+    database: Database, context: Context, new: NewAccount, locales: Sequence[str], source: str
 ) -> tuple[Account, Expert]:
-    """The account and the expert, with nothing attested yet. Raises `EmailTaken`, `SignInBusy`."""
-    new = NewAccount(EXPERT, email, password, display_name, frozenset({EXPERT_ROLE}))
-    with context.passwords.admission():
-        password_hash = await context.passwords.hash(password)
+    """The account and the expert, with nothing attested yet; `source` is the network that they register from.
+
+    Raises `EmailTaken`, and what `choose_password` raises.
+    """
+    password_hash = await choose_password(context, new, Line(False, source))
 
     async def work(tx: Transaction) -> tuple[Account, Expert]:
         account = await create_account(tx, context, new, password_hash)

@@ -33,6 +33,8 @@ UPDATE session SET revoked_at = clock_timestamp(), revoke_reason = $2 FROM live 
 RETURNING session.id
 """
 
+_FORGET_DEVICES = "UPDATE account SET devices_since = clock_timestamp() WHERE id = $1"
+
 _API_KEY = """
 UPDATE api_key SET revoked_at = coalesce(revoked_at, clock_timestamp()), revoke_reason = coalesce(revoke_reason, $2),
                    revoked_by = coalesce(revoked_by, $3)
@@ -48,7 +50,8 @@ async def sign_out(tx: Transaction, context: Context, session_id: UUID, account_
 
 
 async def revoke_sessions(tx: Transaction, context: Context, account_id: UUID, reason: str) -> int:
-    """Ends all sessions of an account; returns how many."""
+    """Ends all sessions of an account and forgets its devices; returns how many sessions."""
+    await tx.execute(_FORGET_DEVICES, account_id)
     ended = [row["id"] for row in await tx.fetch(_SESSIONS, account_id, reason)]
     for session_id in ended:
         tell_session(tx, context, session_id)

@@ -6,80 +6,114 @@ like wrong passwords. The hash is computed between two transactions, so that no 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import datetime
+
 import structlog
 from asyncpg import Record
 
 from chassis.db import Database, Scope, Transaction
+from chassis.ids import new_id
+from chassis.passwords import Hashing
+from chassis.turns import Line
 from services.identity.context import Context
 from services.identity.domain.account import Account, InvalidCredentials
-from services.identity.domain.throttle import Attempts
+from services.identity.domain.device import Device
+from services.identity.domain.password import spelled, spellings
+from services.identity.usecases.count_tries import count_try, forgive
 from services.identity.usecases.open_session import Tokens, account_of, open_session
 
 _log = structlog.get_logger(__name__)
 
-# The update that changes nothing locks the row, so that parallel tries are counted one after the other.
-_ATTEMPTS = """
-INSERT INTO sign_in_attempt AS mine (email_index) VALUES ($1)
-ON CONFLICT (email_index) DO UPDATE SET count = mine.count
-RETURNING count, last_at, blocked_until, clock_timestamp() AS now
-"""
-
-_COUNT = """
-UPDATE sign_in_attempt SET count = $2, last_at = $3, blocked_until = $4 WHERE email_index = $1
-"""
-
 _ACCOUNT = """
-SELECT a.id, a.person_id, a.kind, a.status, a.roles, a.password_hash, e.id AS expert_id
+SELECT a.id, a.person_id, a.kind, a.status, a.roles, a.password_hash, a.devices_since, e.id AS expert_id,
+       clock_timestamp() AS now
 FROM account a LEFT JOIN expert e ON e.account_id = a.id
 WHERE a.email_index = $1
 """
 
 _REHASH = "UPDATE account SET password_hash = $2 WHERE id = $1 AND password_hash = $3"
-_FORGIVE = "DELETE FROM sign_in_attempt WHERE email_index = $1"
+_NOW = "SELECT clock_timestamp()"
 
 
-async def sign_in(database: Database, context: Context, email: str, password: str) -> Tokens:
-    """The tokens of a new session.
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What somebody signs in with, and the network that they come from."""
+
+    email: str = field(repr=False)
+    password: str = field(repr=False)
+    device_token: str = field(repr=False)
+    source: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The tokens of a new session, and the one by which the device is known from now on."""
+
+    tokens: Tokens
+    device_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A try that was counted: the account with this address, if any, and what it was counted against."""
+
+    account: Record | None
+    device: Device | None
+    """Where it is known."""
+
+
+async def sign_in(database: Database, context: Context, shown: Credentials) -> SignedIn:
+    """A new session.
 
     Raises `InvalidCredentials`, `AccountSuspended`, `SignInThrottled`, `SignInBusy`.
     """
-    index = context.email_index(email)
-    with context.passwords.admission():
-        found = await database.run(Scope.service(), lambda tx: _count_and_find(tx, index))
-        account = await _checked(context, found, password)
-        rehashed = await _rehashed(context, found, password)
+    index = context.email_index(shown.email)
+    device = context.device_of(shown.device_token, index)
+    with context.passwords.admission(Line(device is not None, shown.source)) as hashing:
+        tried = await database.run(Scope.service(), lambda tx: _counted(tx, context, index, device, shown.source))
+        account, fitting = await _checked(hashing, tried, shown.password)
+        rehashed = await _rehashed(context, hashing, tried, fitting)
 
-    async def work(tx: Transaction) -> Tokens:
-        await tx.execute(_FORGIVE, index)
-        if rehashed and found:
-            await tx.execute(_REHASH, account.id, rehashed, found["password_hash"])
-        return await open_session(tx, context, account)
+    async def work(tx: Transaction) -> SignedIn:
+        await forgive(tx, context, index, tried.device, shown.source)
+        if rehashed and tried.account:
+            await tx.execute(_REHASH, account.id, rehashed, tried.account["password_hash"])
+        tokens = await open_session(tx, context, account)
+        now: datetime = await tx.fetchval(_NOW)
+        here = Device(tried.device.id if tried.device else new_id(), now)
+        return SignedIn(tokens, context.device_token(here, index))
 
     return await database.run(Scope.service(), work)
 
 
-async def _count_and_find(tx: Transaction, index: bytes) -> Record | None:
-    """The account with this address, if any, the try being counted. Raises `SignInThrottled`."""
-    row = await tx.fetchrow(_ATTEMPTS, index)
-    assert row is not None
-    attempts = Attempts(row["count"], row["last_at"], row["blocked_until"]).next(row["now"])
-    await tx.execute(_COUNT, index, attempts.count, attempts.last_at, attempts.blocked_until)
-    return await tx.fetchrow(_ACCOUNT, index)
+async def _counted(tx: Transaction, context: Context, index: bytes, device: Device | None, source: str) -> _Try:
+    """Counts the try, as failed until it succeeds. Raises `SignInThrottled`."""
+    account = await tx.fetchrow(_ACCOUNT, index)
+    life = context.settings.device_life
+    if device and not (account and device.known_to(account["now"], life, account["devices_since"])):
+        device = None
+    if await count_try(tx, context, index, device, source):
+        _log.warning("sign_in_siege", account_id=str(account["id"]) if account else None)
+    return _Try(account, device)
 
 
-async def _checked(context: Context, found: Record | None, password: str) -> Account:
-    """The account that the password opens."""
-    fits = await context.passwords.matches(found["password_hash"] if found else None, password)
-    if not fits or found is None:
-        _log.info("sign_in_refused", account_id=str(found["id"]) if found else None)
+async def _checked(hashing: Hashing, tried: _Try, password: str) -> tuple[Account, str]:
+    """The account that the password opens, and in which spelling."""
+    found = tried.account
+    fitting = await hashing.which_fits(found["password_hash"] if found else None, spellings(password))
+    if fitting is None or found is None:
+        _log.info("sign_in_refused", account_id=str(found["id"]) if found else None, known=tried.device is not None)
         raise InvalidCredentials
     account = account_of(found)
     account.check_active()
-    return account
+    return account, fitting
 
 
-async def _rehashed(context: Context, found: Record | None, password: str) -> str | None:
-    """A hash with today's parameters, where the stored one has others."""
-    if found is None or not context.passwords.outdated(found["password_hash"]):
+async def _rehashed(context: Context, hashing: Hashing, tried: _Try, fitting: str) -> str | None:
+    """A hash with today's parameters and spelling, where the stored one has others."""
+    assert tried.account is not None
+    one = spelled(fitting)
+    if fitting == one and not context.passwords.outdated(tried.account["password_hash"]):
         return None
-    return await context.passwords.hash(password)
+    return await hashing.hash(one)

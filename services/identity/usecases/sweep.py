@@ -20,9 +20,9 @@ UPDATE refresh_token SET successor_sealed = NULL WHERE hash IN (
     ORDER BY used_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 """
 
-_ATTEMPTS = """
-DELETE FROM sign_in_attempt WHERE email_index IN (
-    SELECT email_index FROM sign_in_attempt WHERE last_at < now() - $2::interval
+_TRIES = """
+DELETE FROM sign_in_try WHERE (email_index, source) IN (
+    SELECT email_index, source FROM sign_in_try WHERE last_at < now() - $2::interval
     ORDER BY last_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 """
 
@@ -32,6 +32,6 @@ async def tick(tx: Transaction, context: Context) -> int:
     tags = [
         await tx.execute(_SESSIONS, _AT_ONCE),
         await tx.execute(_SUCCESSORS, _AT_ONCE, context.settings.refresh_grace),
-        await tx.execute(_ATTEMPTS, _AT_ONCE, FORGET_AFTER),
+        await tx.execute(_TRIES, _AT_ONCE, FORGET_AFTER),
     ]
     return sum(int(tag.rpartition(" ")[2]) for tag in tags)

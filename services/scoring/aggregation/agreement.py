@@ -25,6 +25,11 @@ from services.scoring.aggregation.crowd import Floats, Ints
 
 SAMPLES = 200
 """Bootstrap samples of a figure."""
+LEAST_TASKS = 5
+"""So many tasks with two votes it takes to tell an interval: four make 35 different samples, and one in forty is to lie
+beyond each bound."""
+_ALIKE = 1e-9
+"""Samples that differ by less are the same but for rounding."""
 _CELLS = 1 << 22
 """Samples times kinds of task that are held at once, which bounds what a project of many kinds takes."""
 _BLOCK = 4096
@@ -40,7 +45,11 @@ class Distance(StrEnum):
 
 
 class Interval(NamedTuple):
-    """A figure with the bounds between which nineteen of twenty bootstrap samples of the tasks lie; NaN for none."""
+    """A figure with the bounds between which nineteen of twenty bootstrap samples of the tasks lie; NaN for none.
+
+    There are none where too few tasks have two votes, or all samples are alike, as where everybody always agrees: then
+    what was drawn says nothing of how far others would differ.
+    """
 
     value: float
     low: float
@@ -150,7 +159,8 @@ def bootstrap(tallies: Tallies, figures: Mapping[str, Figure], labels: int | Non
     """
     votes, times = tallies.votes[:, :labels], tallies.times
     drawn = [_figures(votes, times[None, :].astype(np.float64), figures)]
-    drawn += [_figures(votes, sample, figures) for sample in _samples(times)]
+    if times[votes.sum(axis=1) >= 2].sum() >= LEAST_TASKS:
+        drawn += [_figures(votes, sample, figures) for sample in _samples(times)]
     found = np.concatenate(drawn, axis=1)
     return {name: _interval(row) for name, row in zip(figures, found, strict=True)}
 
@@ -158,7 +168,7 @@ def bootstrap(tallies: Tallies, figures: Mapping[str, Figure], labels: int | Non
 def _samples(times: Ints) -> Iterator[Floats]:
     """How often each kind of task is drawn, as many tasks as there are: some samples at once."""
     rng, tasks, step = np.random.default_rng(0), int(times.sum()), max(_CELLS // max(len(times), 1), 1)
-    for begin in range(0, SAMPLES if tasks else 0, step):
+    for begin in range(0, SAMPLES, step):
         yield rng.multinomial(tasks, times / tasks, min(step, SAMPLES - begin)).astype(np.float64)
 
 
@@ -172,6 +182,8 @@ def _interval(found: Floats) -> Interval:
     """The first is the figure itself, the others those of the samples."""
     drawn = found[1:][~np.isnan(found[1:])]
     low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
+    if not high - low > _ALIKE:
+        low = high = np.nan
     return Interval(float(found[0]), float(low), float(high))
 
 
