@@ -42,8 +42,8 @@ class IdentitySettings(BaseSettings):
     argon2_time_cost: int = Field(1, ge=1, description="Passes over that memory.")
     argon2_parallelism: int = Field(1, ge=1, description="Lanes of one hash.")
     hashing_threads: int = Field(2, ge=1, description="Password hashes at the same time.")
-    hashing_queue: int = Field(32, ge=1, description="Sign-ins at a time of known devices, and as many of strangers.")
-    hashing_queue_each: int = Field(8, ge=1, description="The same of strangers from one network.")
+    hashing_queue: int = Field(64, ge=1, description="Sign-ins at a time of known devices, and as many of strangers.")
+    hashing_queue_each: int = Field(16, ge=1, description="The same of strangers from one network.")
     device_life: Duration = Field(
         timedelta(days=180), gt=timedelta(0), description="How long a device is known after its last sign-in."
     )
