@@ -127,9 +127,9 @@ async def test_nobody_sees_what_others_hold(world: World) -> None:
 
 
 async def test_pages_end_by_number_and_by_bytes_and_together_hold_all_once(world: World) -> None:
-    large = payload("x" * 90_000)
-    large.pairwise_preference.response_a = "y" * 90_000
-    large.pairwise_preference.response_b = "z" * 90_000
+    large = payload("x" * 50_000)
+    large.pairwise_preference.response_a = "y" * 50_000
+    large.pairwise_preference.response_b = "z" * 50_000
     tasks = [new_task(f"t{n}", n, large) for n in range(8)]
     await world.opened(tasks)
     expert = await world.expert()
@@ -141,7 +141,7 @@ async def test_pages_end_by_number_and_by_bytes_and_together_hold_all_once(world
     token = ""
     while not sizes or token:
         page = await held(world, expert, page_size=5, page_token=token)
-        assert page.ByteSize() < 1_100_000
+        assert page.ByteSize() < 550_000
         sizes.append(len(page.tasks))
         seen += [task.lease.slot for task in page.tasks]
         token = page.next_page_token
