@@ -11,7 +11,7 @@ from datetime import timedelta
 import grpc
 import pytest
 import pytest_asyncio
-from preceptor.identity.v1 import account_pb2, session_pb2
+from preceptor.identity.v1 import account_pb2, expert_pb2, session_pb2
 from preceptor.payouts.v1 import earning_pb2
 
 from deploy.envoy.settings import Bucket, Limits
@@ -90,6 +90,23 @@ async def test_a_call_without_a_token_is_refused_before_its_body_is_waited_for(a
 
         assert json_said(await line.hear()) == (401, "TOKEN_MISSING")
         assert await line.ended()
+
+
+async def test_a_thousand_calls_that_do_not_end_take_nothing_from_who_is_signed_in(stage: Stage) -> None:
+    many = Bucket(10_000, 1, HOUR)
+    limits = Limits(stranger=many, strangers=many, open_timeout=timedelta(seconds=5))
+    asked = expert_pb2.GetExpertRequest(name=stage.ann.name)
+    call = call_of("identity.ExpertService/GetExpert", asked, token=stage.ann.token)
+    async with another_edge(stage, "full-edge", limits) as edge, AsyncExitStack() as held:
+        channel = await held.enter_async_context(grpc.aio.insecure_channel(edge.address))
+        connections = [await held.enter_async_context(connected(edge.address)) for _ in range(10)]
+        headers = grpc_headers(edge.address, SIGN_IN)
+        streams = [(connection, await connection.open(headers)) for connection in connections for _ in range(100)]
+        known = await Native(channel).call(call)
+        ended = [await connection.answered(stream, within=300) for connection, stream in streams]
+
+    assert known.code == 0
+    assert {said(reply) for reply in ended} == {("4", "DEADLINE_EXCEEDED")}
 
 
 # Long ones.

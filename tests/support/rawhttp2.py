@@ -141,10 +141,10 @@ def _text(part: bytes | str) -> str:
 
 
 @asynccontextmanager
-async def connected(address: str) -> AsyncIterator[Connection]:
-    """A connection to host:port."""
+async def connected(address: str, source: str = "127.0.0.1") -> AsyncIterator[Connection]:
+    """A connection to host:port from a loopback address."""
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await asyncio.open_connection(host, int(port), local_addr=(source, 0))
     connection = Connection(reader, writer)
     reading = asyncio.create_task(connection.read())
     try:
