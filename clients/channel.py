@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 
 import grpc
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -51,9 +52,15 @@ OPTIONS = (
 )
 
 
-def connect(address: str) -> grpc.aio.Channel:
+@cache
+def repeatable() -> frozenset[str]:
+    """The paths of methods whose repeat does no harm, like "/preceptor.tasking.v1.WorkService/ClaimTask"."""
+    return frozenset(f"/{name['service']}/{name['method']}" for name in _repeatable())
+
+
+def connect(address: str, *interceptors: grpc.aio.ClientInterceptor) -> grpc.aio.Channel:
     """A channel to host:port, without TLS: for loopback, or inside a mesh that encrypts. Close it when done.
 
     A call that is retried by itself must carry its `request_id`, where its request has one.
     """
-    return grpc.aio.insecure_channel(address, options=OPTIONS)
+    return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)

@@ -12,6 +12,7 @@ import grpc
 from preceptor.identity.v1 import session_pb2, session_pb2_grpc
 
 from clients.channel import connect
+from clients.retrying import Retrying
 
 _RENEW_BEFORE_SECONDS = 30.0
 # A foreign token's end is the server's to tell.
@@ -22,9 +23,10 @@ Metadata = tuple[tuple[str, str], ...]
 class Session:
     """Calls made in one name. Use it as an async context manager, and `await session.auth()` as a call's metadata."""
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
-        """Takes host:port by service name."""
+    def __init__(self, addresses: Mapping[str, str], *, patience: float = 0.0) -> None:
+        """Takes host:port by service name, and for how many seconds a call is made again while that may help."""
         self._addresses = addresses
+        self._interceptors = (Retrying(patience),) if patience else ()
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._tokens = session_pb2.Tokens()
         self._api_key = ""
@@ -33,7 +35,7 @@ class Session:
     def channel(self, service: str) -> grpc.aio.Channel:
         """The channel to a service, for the generated stubs."""
         if service not in self._channels:
-            self._channels[service] = connect(self._addresses[service])
+            self._channels[service] = connect(self._addresses[service], *self._interceptors)
         return self._channels[service]
 
     @property

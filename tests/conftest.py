@@ -95,6 +95,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = longest_first(items)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _terminal() -> Iterator[None]:
+    """The same terminal wherever the tests run: commands that they start, or call, take it from the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "LINES"):
+            patch.delenv(name, raising=False)
+        for name, value in {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1"}.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_folder(pytestconfig: pytest.Config) -> Path:
     """The folder of this run, the same in all its processes."""

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from google.protobuf.json_format import MessageToJson
 from preceptor.scoring.v1 import consensus_pb2 as pb
-from rich.console import Console
 from rich.table import Table
 
 from clients.cli.access import ask
 from clients.cli.names import named
+from clients.cli.printing import output
 from clients.scoring import Scoring
 
 _FIGURES = {
@@ -47,7 +47,7 @@ def _print(project: str, told: pb.GetAgreementResponse) -> None:
     for row in told.questions:
         counts = (str(row.tasks), str(row.raters), str(row.votes))
         table.add_row(row.question, *counts, *(_cell(row, figure) for figure in _FIGURES.values()))
-    console = Console(highlight=False)
+    console = output()
     console.print(table)
     if told.left_out:
         console.print(f"{told.left_out} more questions, with fewer votes, are left out: name one by --question.")

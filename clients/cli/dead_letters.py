@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 from google.protobuf.json_format import MessageToDict
 from preceptor.ops.v1 import operations_pb2 as pb
-from rich.console import Console
 from rich.table import Table
 
 from clients.cli.access import access_of, ask
+from clients.cli.printing import output
 from clients.operations import Operations
 from clients.session import Session
 
@@ -198,11 +198,11 @@ def _print_table(letters: list[pb.DeadLetter]) -> None:
             str(letter.events_behind) if letter.parks_key else "-",
             _state(letter),
         )
-    Console(soft_wrap=True).print(table if letters else "There is none.")
+    output().print(table if letters else "There is none.")
 
 
 def _print_letter(letter: pb.DeadLetter) -> None:
-    console = Console(highlight=False)
+    console = output()
     for name, value in _dict(letter).items():
         if name not in ("message", "headers", "actions"):
             console.print(f"[bold]{name:<16}[/] {value}")

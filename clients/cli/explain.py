@@ -8,11 +8,11 @@ import typer
 from google.protobuf.json_format import MessageToJson
 from preceptor.scoring.v1 import consensus_pb2 as pb
 from preceptor.scoring.v1.events_pb2 import StopReason, Verdict
-from rich.console import Console
 from rich.table import Table
 
 from clients.cli.access import ask
 from clients.cli.names import named
+from clients.cli.printing import output
 from clients.scoring import Scoring
 
 
@@ -34,7 +34,7 @@ def explain(
 
 
 def _print(task: str, told: pb.ExplainConsensusResponse) -> None:
-    console = Console(highlight=False)
+    console = output()
     verdict = Verdict.Name(told.verdict).removeprefix("VERDICT_").lower()
     reason = StopReason.Name(told.stop_reason).removeprefix("STOP_REASON_").lower() if told.stop_reason else ""
     console.print(

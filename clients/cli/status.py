@@ -15,10 +15,10 @@ import typer
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # so does its export
 from google.protobuf.json_format import MessageToDict
-from rich.console import Console
 from rich.table import Table
 
 from clients.cli.access import Access, access_of
+from clients.cli.printing import output
 from clients.health import LIVENESS, serving
 from clients.operations import Operations
 
@@ -115,7 +115,7 @@ def _lag(admin: AdminClient, group: str) -> int:
 
 
 def _print(described: Mapping[str, Any], found: list[ServiceStatus]) -> None:
-    console = Console()
+    console = output()
     table = Table("service", "gRPC", "alive", "ready", "events waiting", "consumer", "dead letters", "parked")
     for service in found:
         lag = "?" if service.lag is None else str(service.lag)

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 from preceptor.ops.v1 import operations_pb2 as pb
-from rich.console import Console
 from rich.table import Table
 
 from clients.cli.access import access_of, ask
 from clients.cli.names import named
+from clients.cli.printing import output
 from clients.operations import Operations
 from clients.session import Session
 
@@ -100,4 +100,4 @@ def _print(task_id: str, steps: list[Traced]) -> None:
             step.trace_id[:_SHORT],
         )
         day = today
-    Console().print(table)
+    output().print(table)

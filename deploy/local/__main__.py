@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import traceback
 
+import grpc
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 
 from deploy.local.edge import EdgeOptions
+from deploy.local.invitation import invite, port_taken, said
 from deploy.local.main_job.display import shown
 from deploy.local.main_job.job import POLICY, run_main_job
 from deploy.local.main_job.outcome import Outcome
@@ -17,12 +21,12 @@ from deploy.local.main_job.report import print_report, write_report
 from deploy.local.paths import LOCAL
 from deploy.local.platform import Platform, start_platform
 from deploy.local.processes import ChildFailedError, stop_requested
-from deploy.local.services import SERVICES
 from deploy.local.stack import DataInUseError, start_backends
 
 # What a frontend finds again after a restart, unless something else listens there.
 _EDGE = EdgeOptions(port=8080)
 _REPORT = LOCAL / "main-job.json"
+_LOOK = "Logs are in .local/logs. Without ONCE=1 a good run keeps serving, to look further."
 _console = Console()
 
 
@@ -32,8 +36,8 @@ def main() -> None:
         sys.exit(
             uvloop.run(_run(once=os.environ.get("ONCE", "") not in ("", "0"), seed=int(os.environ.get("SEED", "1"))))
         )
-    except (ChildFailedError, DataInUseError) as error:
-        _console.print(str(error), style="red", markup=False, highlight=False)
+    except (ChildFailedError, DataInUseError, grpc.aio.AioRpcError) as error:
+        _console.print(said(error), style="red", markup=False, highlight=False, soft_wrap=True)
         if "MIGRATION_CHANGED" in str(error):
             _console.print("The data in .local is another version's: `make clean` drops it.", style="bold")
         sys.exit(1)
@@ -57,13 +61,18 @@ async def _run(*, once: bool, seed: int) -> int:
 async def _serve(*, once: bool, seed: int) -> int:
     starting = _console.status("Starting PostgreSQL and Kafka, the four services after them")
     with starting:
-        async with start_backends(LOCAL / "data", fast=False, logs=LOCAL / "logs") as backends:
+        async with start_backends(LOCAL / "data", fast=False, logs=LOCAL / "logs", tell=_tell) as backends:
             _tell(f"{backends.postgres_description} and {backends.kafka_description} run")
-            async with start_platform(backends, LOCAL, POLICY, edge=_EDGE) as platform:
+            async with start_platform(backends, LOCAL, POLICY, edge=_EDGE, tell=_tell) as platform:
                 starting.stop()
+                if taken := port_taken(platform.edge.address, _EDGE.port):
+                    _tell(taken)
                 outcome = Outcome()
                 ok = await _job(platform, seed, outcome)
-                _invite(platform, outcome, serving=ok and not once)
+                if ok and not once:
+                    invite(_console, platform, outcome)
+                else:
+                    _console.print(_LOOK, soft_wrap=True)
                 if once or not ok:
                     return 0 if ok else 1
                 raise await platform.supervisor.first_failure()
@@ -76,8 +85,9 @@ async def _job(platform: Platform, seed: int, outcome: Outcome) -> bool:
         with shown(_console) as progress:
             await run_main_job(platform, seed, progress, outcome)
     except Exception as failure:
-        error = f"{type(failure).__name__}: {failure}"
-        _console.print_exception()
+        error = said(failure)
+        _console.print(f"The main job ended early. {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        (LOCAL / "logs" / "main-job.log").write_text("".join(traceback.format_exception(failure)), encoding="utf-8")
     write_report(_REPORT, outcome, platform.backends, seed, error)
     print_report(_console, outcome)
     _console.print(f"Written to {_REPORT.relative_to(LOCAL.parent)}")
@@ -85,32 +95,7 @@ async def _job(platform: Platform, seed: int, outcome: Outcome) -> bool:
 
 
 def _tell(what: str) -> None:
-    _console.print(f"[bold]·[/] {what}", highlight=False)
-
-
-def _invite(platform: Platform, outcome: Outcome, *, serving: bool) -> None:
-    """Says where to look further."""
-    if not serving:
-        _console.print(
-            "Logs are in .local/logs. Without ONCE=1 a good run keeps serving, to look further.", soft_wrap=True
-        )
-        return
-    edge, task = platform.edge, outcome.results[0].task if outcome.results else "TASK"
-    looks = {
-        f"curl {edge.url}/v1/jwks": "calls the edge with JSON",
-        ".venv/bin/preceptor status": "says how everything is",
-        f".venv/bin/preceptor trace {task}": "tells a task's way from its batch to the bank line",
-        ".venv/bin/preceptor dead-letters list": "shows what could not be applied, and lets you decide",
-        "cat .local/main-job.json": "is this run for programs; logs are in .local/logs",
-    }
-    addresses = {name: f"gRPC {platform.address(name)}" for name in SERVICES}
-    addresses |= {"edge": f"gRPC, gRPC-Web and JSON at {edge.url}", "kafka": platform.backends.kafka_bootstrap}
-    addresses |= {"provider": f"{platform.provider.url} (the double of a payment provider)"}
-    _console.print("\nServing. Ctrl-C stops everything.")
-    for names in (addresses, looks):
-        width = max(map(len, names))
-        for name, what in names.items():
-            _console.print(f"  {name:<{width}}  {what}", highlight=False, soft_wrap=True)
+    _console.print(f"[bold]·[/] {escape(what)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from deploy.local.kafka_jars import KAFKA_VERSION, kafka_jars
 from deploy.local.ports import HOST, free_port
 from deploy.local.processes import ChildFailedError, Process, Program, Supervisor, log_says
 
-_START_WITHIN_SECONDS = 90.0
+_IDLE_SECONDS = 60.0
 _PORT_TRIES = 3
 # A quick start and a small heap: the optimising compiler and the parallel collectors cost more than they give here.
 _JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
@@ -102,7 +102,7 @@ async def start_kafka(
         config = _write_config(data / "server.properties", chosen, data / "log", settings or {})
         program = Program("kafka", [*launcher, "kafka.Kafka", str(config)], cwd=data, stop_within=20.0)
         try:
-            process = await supervisor.start(program, log_says("Kafka Server started"), _START_WITHIN_SECONDS)
+            process = await supervisor.start(program, log_says("Kafka Server started"), _IDLE_SECONDS)
         except ChildFailedError as failure:
             if not tries_left or "Address already in use" not in str(failure):
                 raise
@@ -121,7 +121,7 @@ async def _format(supervisor: Supervisor, data: Path, launcher: Sequence[str]) -
     # In one word: one id in sixty-four begins with a dash, and would be taken for an option.
     argv = [*launcher, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(config)]
     process = await supervisor.start(Program("kafka-format", argv, cwd=data))
-    await process.wait_ended(_START_WITHIN_SECONDS)
+    await process.wait_ended(_IDLE_SECONDS)
     await supervisor.stop(process)
     new.rename(data / "log")
 

@@ -22,7 +22,7 @@ async def start_mock_broker(supervisor: Supervisor, topics: Mapping[str, int]) -
     """Start it with these topics (name: partitions); the address that clients start from. Raises ChildFailedError."""
     wanted = [f"{name}:{partitions}" for name, partitions in topics.items()]
     program = Program("mock-broker", [sys.executable, "-m", "deploy.local.mock_broker", *wanted])
-    process = await supervisor.start(program, log_says(f"{_READY}127.0.0.1:"), within=20.0)
+    process = await supervisor.start(program, log_says(f"{_READY}127.0.0.1:"), within=60.0)
     return process.output().rpartition(_READY)[2].split()[0]
 
 

@@ -21,7 +21,7 @@ async def ensure_operator(addresses: Mapping[str, str], admin: tuple[str, str], 
     request = account_pb2.CreateStaffRequest(
         email=EMAIL, password=password, display_name="Operator", roles=[account_pb2.STAFF_ROLE_OPS]
     )
-    async with Session(addresses) as session:
+    async with Session(addresses, patience=120.0) as session:
         await session.sign_in(*admin)
         accounts = account_pb2_grpc.AccountServiceStub(session.channel("identity"))
         try:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from deploy.local.edge import EdgeOptions, EdgeProcess, start_edge
 from deploy.local.operator import EMAIL as OPERATOR_EMAIL
 from deploy.local.operator import ensure_operator
-from deploy.local.processes import Supervisor
+from deploy.local.processes import Supervisor, Tell
 from deploy.local.provider.launch import ProviderServer, start_provider
 from deploy.local.secrets import Secrets
 from deploy.local.services import SERVICES, ServiceProcess, common_settings, run_command, start_service
@@ -100,14 +100,16 @@ async def start_platform(
     provider_options: tuple[str, ...] = (),
     edge: EdgeOptions | None = None,
     roles: tuple[str, ...] = ("all",),
+    tell: Tell | None = None,
 ) -> AsyncIterator[Platform]:
     """Migrates, starts everything, and stops it at the end in the reverse order.
 
     `policy` adds settings per service, `prefix` keeps stacks apart that share backends, `roles` makes a process of each
-    service for each of them. Raises ChildFailedError.
+    service for each of them, `tell` is told of what takes long to be ready. Raises ChildFailedError.
     """
     secrets = Secrets(home / "secrets")
-    async with Supervisor(home / "logs") as supervisor:
+    secrets.close()
+    async with Supervisor(home / "logs", tell) as supervisor:
         await _make_keys(supervisor, secrets)
         provider = await start_provider(supervisor, home / "data" / "provider", *provider_options)
         settings = {
@@ -129,6 +131,7 @@ async def start_platform(
         admin = (ADMIN_EMAIL, platform.admin_password)
         await ensure_operator({"identity": platform.address("identity")}, admin, operator.read_text())
         (home / "stack.json").write_text(json.dumps(platform.describe(), indent=2) + "\n", encoding="utf-8")
+        secrets.close()
         yield platform
 
 

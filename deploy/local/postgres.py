@@ -21,7 +21,7 @@ from deploy.local.account import Account, unprivileged
 from deploy.local.ports import HOST, free_port
 from deploy.local.processes import ChildFailedError, Process, Program, Supervisor, log_says
 
-_START_WITHIN_SECONDS = 60.0
+_IDLE_SECONDS = 60.0
 _RETRY_FOR_SECONDS = 15.0
 _READY = "database system is ready to accept connections"
 # A server that was killed a moment ago still holds its memory, or its port.
@@ -128,7 +128,7 @@ async def _initdb(supervisor: Supervisor, cluster: Path, password: Path, account
     access = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}"]
     argv = [str(binaries() / "initdb"), f"--pgdata={cluster}", *options, *access, "--no-sync", "--no-instructions"]
     process = await supervisor.start(Program("initdb", argv, cwd=cluster, account=account))
-    await process.wait_ended(_START_WITHIN_SECONDS)
+    await process.wait_ended(_IDLE_SECONDS)
     await supervisor.stop(process)
 
 
@@ -144,7 +144,7 @@ async def _start(supervisor: Supervisor, cluster: Path, parameters: Mapping[str,
         orphan_signal=signal.SIGQUIT,  # its "immediate" one: takes its children along
         account=unprivileged(cluster, binaries()),
     )
-    return await supervisor.start(program, log_says(_READY), _START_WITHIN_SECONDS)
+    return await supervisor.start(program, log_says(_READY), _IDLE_SECONDS)
 
 
 def _drop_foreign_pid_file(cluster: Path) -> None:

@@ -10,7 +10,6 @@ import ctypes
 import os
 import signal
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local.account import Account
+from deploy.local.patience import Patience
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -25,10 +25,11 @@ _POLL_SECONDS = 0.02
 _LOG_ROTATED_AT_BYTES = 20_000_000
 
 Check = Callable[["Process"], Awaitable[bool]]
+Tell = Callable[[str], None]
 
 
 class ChildFailedError(RuntimeError):
-    """A child exited when it should not have, or was not ready in time; the message ends with its last output."""
+    """A child exited when it should not have, or did not get on; the message ends with its last output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,11 @@ class Program:
 class Process:
     """A running child."""
 
-    def __init__(self, program: Program, child: asyncio.subprocess.Process, log: Path, log_start: int) -> None:
+    def __init__(
+        self, program: Program, child: asyncio.subprocess.Process, log: Path, log_start: int, tell: Tell | None = None
+    ) -> None:
         self.program = program
+        self._tell = tell
         self.log = log
         self.stopping = False
         self._child = child
@@ -80,22 +84,26 @@ class Process:
             return log.read().decode(errors="replace")
 
     async def wait_ready(self, check: Check, within: float) -> None:
-        """Wait until `check` says yes, at most `within` seconds. Raises ChildFailedError."""
-        deadline = time.monotonic() + within
+        """Wait until `check` says yes, as long as it does something every `within` seconds. Raises ChildFailedError."""
+        patience = self._patience(within)
         while not await check(self):
             if self.returncode is not None:
                 raise self.failure(f"exited with {self.returncode} before it was ready")
-            if time.monotonic() > deadline:
-                raise self.failure(f"was not ready within {within:.0f} s")
+            if patience.spent():
+                raise self.failure(f"was not ready, and did nothing for {within:.0f} s")
             await asyncio.sleep(_POLL_SECONDS)
 
     async def wait_ended(self, within: float) -> None:
-        """Wait for its good end. Raises ChildFailedError when it fails or takes more than `within` seconds."""
+        """Wait for its good end, as long as it does something every `within` seconds. Raises ChildFailedError."""
+        patience = self._patience(within)
+        ended = asyncio.ensure_future(self._child.wait())
         try:
-            code = await asyncio.wait_for(self._child.wait(), within)
-        except TimeoutError:
-            raise self.failure(f"did not end within {within:.0f} s") from None
-        if code != 0:
+            while not (await asyncio.wait({ended}, timeout=0.2))[0]:
+                if patience.spent():
+                    raise self.failure(f"did not end, and did nothing for {within:.0f} s")
+        finally:
+            ended.cancel()
+        if (code := ended.result()) != 0:
             raise self.failure(f"exited with {code}")
 
     async def wait(self) -> int:
@@ -119,6 +127,9 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         await self._child.wait()
 
+    def _patience(self, within: float) -> Patience:
+        return Patience(self.name, self.pid, self.log, within, self._tell)
+
     def failure(self, what: str) -> ChildFailedError:
         """The error that says what went wrong and shows the end of the log."""
         tail = "\n".join(self.output().splitlines()[-25:])
@@ -128,8 +139,10 @@ class Process:
 class Supervisor:
     """Starts children and, as an async context manager, stops them in the reverse order at its end."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, tell: Tell | None = None) -> None:
+        """Takes the folder of logs, and whom to tell of a child that takes long to be ready."""
         self.logs = logs
+        self._tell = tell
         self.processes: list[Process] = []
 
     async def start(self, program: Program, ready: Check | None = None, within: float = 30.0) -> Process:
@@ -187,7 +200,7 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=_child_setup(program, os.getpid()),
             )
-            return Process(program, child, log, start)
+            return Process(program, child, log, start, self._tell)
 
 
 def log_says(text: str) -> Check:
@@ -214,7 +227,11 @@ def port_answers(host: str, port: int) -> Check:
 
 
 async def stop_requested() -> signal.Signals:
-    """Wait for SIGINT or SIGTERM; from the call on they no longer end the process by themselves."""
+    """Wait for SIGINT or SIGTERM; from the call on they no longer end the process by themselves.
+
+    A SIGINT that is ignored stays so: a Ctrl-C at the terminal is not meant for a script's background job.
+    """
+    heard = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
     loop = asyncio.get_running_loop()
     asked: asyncio.Future[signal.Signals] = loop.create_future()
 
@@ -222,12 +239,12 @@ async def stop_requested() -> signal.Signals:
         if not asked.done():
             asked.set_result(received)
 
-    for wanted in (signal.SIGINT, signal.SIGTERM):
+    for wanted in heard:
         loop.add_signal_handler(wanted, ask, wanted)
     try:
         return await asked
     finally:
-        for wanted in (signal.SIGINT, signal.SIGTERM):
+        for wanted in heard:
             loop.remove_signal_handler(wanted)
 
 

@@ -17,7 +17,7 @@ from deploy.local.stack import Backends
 
 SERVICES = ("identity", "tasking", "scoring", "payouts")
 # A process waits for Kafka as long as it takes: after a kill, on a busy machine, most of a minute.
-_READY_WITHIN = 120.0
+_IDLE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ async def run_command(supervisor: Supervisor, service: str, settings: Mapping[st
     argv = [sys.executable, "-m", f"services.{service}", *command]
     process = await supervisor.start(Program(f"{service}-{command[0]}", argv, env=settings, cwd=ROOT))
     process.stopping = True  # its end is no failure
-    await process.wait_ended(within=120.0)
+    await process.wait_ended(within=_IDLE_SECONDS)
     await supervisor.stop(process)
 
 
@@ -72,7 +72,7 @@ async def start_service(
     listen = {"PRECEPTOR_GRPC_LISTEN": address, "PRECEPTOR_HEALTH_LISTEN": address}
     argv = [sys.executable, "-m", f"services.{service}", role]
     program = Program(f"{service}-{role}", argv, env={**settings, **listen}, cwd=ROOT, stop_within=20.0)
-    process = await supervisor.start(program, _is_ready(address), within=_READY_WITHIN)
+    process = await supervisor.start(program, _is_ready(address), within=_IDLE_SECONDS)
     return ServiceProcess(service, process, address)
 
 

@@ -22,7 +22,7 @@ from deploy.local.kafka import start_kafka
 from deploy.local.kafka_jars import JarsUnavailableError
 from deploy.local.mock_broker import start_mock_broker
 from deploy.local.postgres import start_postgres
-from deploy.local.processes import Supervisor
+from deploy.local.processes import Supervisor, Tell
 
 _IN_MEMORY = "librdkafka's in-memory broker"
 
@@ -57,15 +57,17 @@ async def start_backends(
     require_kafka: bool = False,
     topics: Mapping[str, int] | None = None,
     logs: Path | None = None,
+    tell: Tell | None = None,
 ) -> AsyncIterator[Backends]:
     """Start both backends side by side on `data` and stop them at the end.
 
     `fast` makes PostgreSQL forget durability (tests). Without Apache Kafka's jars or a Java the in-memory broker takes
     its place, with `topics` (name: partitions) made in it, unless `require_kafka` says that this is an error:
-    JarsUnavailableError or JavaMissingError. Raises DataInUseError when the folder is taken.
+    JarsUnavailableError or JavaMissingError. `tell` is told of what takes long to be ready. Raises DataInUseError when
+    the folder is taken.
     """
     with _taken(data):
-        async with Supervisor(logs or data / "logs") as supervisor:
+        async with Supervisor(logs or data / "logs", tell) as supervisor:
             yield await _both(
                 supervisor,
                 _postgres(supervisor, data / "postgres", fast),

@@ -78,6 +78,6 @@ async def _connect_and_create(email: str, password: str, display_name: str) -> b
 
 def _write_new(path: Path, jwk: dict[str, str | list[str]], mode: int) -> None:
     """Writes a set of one key. The mode holds from the first byte on, and an existing file is an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o777 if mode & 0o077 else 0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
         json.dump({"keys": [jwk]}, file, indent=2)

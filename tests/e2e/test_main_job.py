@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
+import aiohttp
 import pytest
 from preceptor.tasking.v1 import batch_pb2
 
 from chassis.contract.events import catalogue
 from clients.cli.status import look
+from deploy.local import invitation
 from tests.support.bus import eventually
 from tests.support.main_job import EXAMPLES, DoneJob
 
@@ -61,8 +64,22 @@ async def test_status_says_that_all_services_are_ready_and_have_caught_up(done_j
             "payouts",
         }
 
-    await eventually(caught_up)
-    assert await caught_up()
+    await eventually(caught_up, within=120)
+
+
+async def test_each_kind_of_user_signs_in_as_make_run_says(
+    done_job: DoneJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invitation, "ROOT", tmp_path)
+    monkeypatch.setattr(invitation, "SIGN_IN", tmp_path / "sign-in")
+    commands = invitation.sign_ins(done_job.platform.edge.url, done_job.outcome.sign_ins)
+
+    assert commands.keys() == {"vendor", "expert", "finance", "reviewer", "quality", "ops"}
+    async with aiohttp.ClientSession(headers={"content-type": "application/json"}) as session:
+        for command in commands.values():
+            *_, file, url = command.split()
+            async with session.post(url, data=(tmp_path / file.removeprefix("@")).read_bytes()) as reply:
+                assert (await reply.json())["tokens"]["accessToken"], command
 
 
 @pytest.mark.parametrize("service", ["identity", "tasking", "scoring", "payouts"])

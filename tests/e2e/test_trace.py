@@ -29,9 +29,10 @@ async def test_a_task_is_traced_from_its_batch_to_the_bank_line(done_job: DoneJo
 async def test_the_timeline_names_what_happened_and_nobody(done_job: DoneJob, tmp_path: Path) -> None:
     cli, task = Cli.of(done_job.platform, tmp_path), done_job.outcome.results[0].task
 
-    told = await cli.run("trace", task)
+    told = await cli.run("trace", task, COLUMNS="20")
     unknown = await cli.run("trace", str(new_id()))
 
     assert "bank reference" in told.output
+    assert "…" not in told.output.replace("/…", ""), "into a pipe nothing is cut"
     assert "@" not in told.output
     assert (unknown.code, unknown.errors) == (1, "No service knows this task.\n")

@@ -15,6 +15,7 @@ from tests.support.calls import bearer, invoke
 from tests.support.cli import Cli
 from tests.support.platform import Live, staff, vendor
 from tests.support.scoring import Task, react_in
+from tests.support.text import joined
 
 # Nothing is to come of this task elsewhere: it is known to scoring alone.
 _LEAVE_ALONE = "UPDATE project_state SET fit_at = 1000000 WHERE project_id = $1"
@@ -64,7 +65,7 @@ async def test_what_scoring_does_not_know_is_told_so(cli: Cli) -> None:
 
     assert (task.code, task.errors.split(":")[0]) == (1, "CONSENSUS_NOT_FOUND")
     assert (project.code, project.errors.split(":")[0]) == (1, "PROJECT_NOT_SCORED")
-    assert (wrong.code, "projects/0192" in wrong.errors) == (2, True)
+    assert (wrong.code, "projects/0192" in joined(wrong.errors)) == (2, True)
 
 
 async def test_a_repeated_request_for_a_rescore_gets_the_first_one(live: Live, task: Task) -> None:

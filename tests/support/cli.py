@@ -47,7 +47,7 @@ class Cli:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", _RUN, *arguments),
             cwd=ROOT,
-            env={**os.environ, "OPERATOR_STACK": str(self.stack), "COLUMNS": "250", **environment},
+            env={**os.environ, "OPERATOR_STACK": str(self.stack), **environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

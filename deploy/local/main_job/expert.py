@@ -23,7 +23,9 @@ from deploy.local.examples import Example, Label, answer_of
 from deploy.local.main_job.opinions import WHY, opinion
 from deploy.local.main_job.people import Habit, Person
 from deploy.local.main_job.staff import CURRENCY
-from deploy.local.main_job.waiting import until
+from deploy.local.main_job.waiting import PATIENCE, until
+
+_NO_ANSWER = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 
 Known = Mapping[bytes, Example]
 """Payload -> example: what a person who knows the subject can see of a task."""
@@ -58,6 +60,8 @@ class Expert:
     name: str
     person: Person
     chance: random.Random
+    sign_in: Mapping[str, str] = field(repr=False)
+    """The request that signs them in."""
     claims: list[ClaimReply] = field(default_factory=list)
     given: list[Given] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -78,36 +82,27 @@ class Expert:
 
 async def register(addresses: Mapping[str, str], person: Person, run: str, seed: int) -> Expert:
     """Registers and signs in."""
-    session = Session(addresses)
+    session = Session(addresses, patience=PATIENCE)
     who, password = f"expert-{person.number}-{run}", secrets.token_urlsafe(16)
     email = f"{who}@experts.example"
     request = account_pb2.RegisterExpertRequest(email=email, password=password, display_name=who, locales=["en"])
 
-    async def let_in() -> str | None:
-        # Thirty people at once are more than the service hashes passwords for: it asks some to come again.
-        try:
-            accounts = account_pb2_grpc.AccountServiceStub(session.channel("identity"))
-            return (await accounts.RegisterExpert(request)).expert
-        except grpc.aio.AioRpcError as error:
-            _check_busy(error)
-            return None
+    accounts = account_pb2_grpc.AccountServiceStub(session.channel("identity"))
 
-    async def signed_in() -> bool | None:
+    async def let_in() -> bool | None:
         try:
-            await session.sign_in(email, password)
+            await accounts.RegisterExpert(request)
         except grpc.aio.AioRpcError as error:
-            _check_busy(error)
-            return None
+            # No answer, though it may have been done: then it says so when asked again.
+            if error.code() not in _NO_ANSWER and reason_of(error) != "EMAIL_TAKEN":
+                raise
+            return reason_of(error) == "EMAIL_TAKEN" or None
         return True
 
-    expert = await until(f"{who} is registered", let_in, every=0.3)
-    await until(f"{who} is signed in", signed_in, every=0.3)
-    return Expert(session, expert, person, random.Random(seed * 1000 + person.number))  # noqa: S311 - a simulation
-
-
-def _check_busy(error: grpc.aio.AioRpcError) -> None:
-    if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
-        raise error
+    await until(f"{who} is registered", let_in, within=PATIENCE, every=0.3)
+    await session.sign_in(email, password)
+    chance = random.Random(seed * 1000 + person.number)  # noqa: S311 - a simulation
+    return Expert(session, session.account.expert, person, chance, {"email": email, "password": password})
 
 
 async def set_instrument(expert: Expert) -> None:

@@ -28,7 +28,7 @@ from deploy.local.main_job.people import Habit, Person, claims_of, thirty_people
 from deploy.local.main_job.reviewer import flags_of, review_until
 from deploy.local.main_job.suspension import work_until_suspended
 from deploy.local.main_job.verdict import check_outcome
-from deploy.local.main_job.waiting import until
+from deploy.local.main_job.waiting import PATIENCE, until
 from deploy.local.main_job.watching import watch
 from deploy.local.paths import ROOT
 from deploy.local.platform import ADMIN_EMAIL, Platform
@@ -83,7 +83,7 @@ async def run_main_job(
     addresses = {name: running.address for name, running in platform.services.items()}
     since = await bus.ends(platform.backends.kafka_bootstrap, platform.topic_prefix)
     progress.tell("Staff signs in, takes on a vendor and publishes rates")
-    async with Session(addresses) as admin, Session(addresses) as buyer:
+    async with Session(addresses, patience=PATIENCE) as admin, Session(addresses, patience=PATIENCE) as buyer:
         await admin.sign_in(ADMIN_EMAIL, platform.admin_password)
         people = await staff.hire(admin, addresses, run)
         taken_on = await staff.take_on_vendor(people, f"Vendor {run}", _DEPOSIT_MINOR)
@@ -94,6 +94,8 @@ async def run_main_job(
             _experts(addresses, people, cast, run, seed),
             vendor.push_all(buyer, taken_on.rate_card, _LEASE_SECONDS, _most_answers(cast, work), work),
         )
+        careful = next(expert for expert in outcome.experts if expert.person.habit is Habit.CAREFUL)
+        outcome.sign_ins = {"vendor": {"apiKey": taken_on.api_key}, "expert": careful.sign_in, **people.sign_ins}
         await _watched(buyer, people, names, examples, outcome, progress)
         outcome.flags = await flags_of(people.quality, {expert.id for expert in outcome.experts})
         for name in names:
@@ -170,7 +172,7 @@ async def _work(
         for expert in outcome.experts:
             to_be_suspended = expert.person.habit is Habit.SUSPENDED
             group.create_task(be_suspended(expert) if to_be_suspended else work_until(expert, known, done))
-        await until("every batch is completed", completed, within=180.0, every=0.3)
+        await until("every batch is completed", completed, every=0.3, moving=lambda: list(map(str, outcome.batches)))
         done.set()
     outcome.cases_decided = reviewing.result()
 
@@ -182,6 +184,6 @@ async def _be_paid(finance: Session, outcome: Outcome) -> None:
         outcome.balances = list(await asyncio.gather(*(balance(expert, finance) for expert in outcome.experts)))
         return all(now.settled for now in outcome.balances) or None
 
-    await until("every expert is paid", paid, within=120.0, every=0.3)
+    await until("every expert is paid", paid, every=0.3, moving=lambda: list(map(str, outcome.balances)))
     busiest = max(outcome.experts, key=lambda expert: len(expert.given))
     outcome.pay_slip = PaySlip(busiest.name, await earnings_of(busiest), await payouts_of(busiest))

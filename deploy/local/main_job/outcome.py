@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from preceptor.payouts.v1 import earning_pb2
@@ -75,6 +75,8 @@ class Outcome:
     double_assignments: int = 0
     ledger_balanced: bool = False
     checks: list[Check] = field(default_factory=list)
+    sign_ins: dict[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """Kind of user -> the request that signs one of them in."""
 
     def total(self, count: Callable[[batch_pb2.Batch], int]) -> int:
         """A count over all batches."""

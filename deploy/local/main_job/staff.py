@@ -20,7 +20,7 @@ from preceptor.payouts.v1 import events_pb2, funding_pb2, funding_pb2_grpc, rate
 from preceptor.work.v1 import work_pb2
 
 from clients.session import Session
-from deploy.local.main_job.waiting import once_known
+from deploy.local.main_job.waiting import PATIENCE, once_known
 
 CURRENCY = "USD"
 # Minor units an hour, per tier.
@@ -37,6 +37,8 @@ class Staff:
     reviewer: Session
     quality: Session
     ops: Session
+    sign_ins: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """Who -> the request that signs them in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +52,29 @@ class NewVendor:
 
 async def hire(admin: Session, addresses: Mapping[str, str], run: str) -> Staff:
     """Makes and signs in a finance person, a credential reviewer, a quality reviewer and an operator."""
-    finance = await _member(admin, addresses, f"finance-{run}", account_pb2.STAFF_ROLE_FINANCE)
-    reviewer = await _member(admin, addresses, f"reviewer-{run}", account_pb2.STAFF_ROLE_CREDENTIAL_REVIEWER)
-    quality = await _member(admin, addresses, f"quality-{run}", account_pb2.STAFF_ROLE_QUALITY_REVIEWER)
-    ops = await _member(admin, addresses, f"ops-{run}", account_pb2.STAFF_ROLE_OPS)
-    return Staff(admin, finance, reviewer, quality, ops)
+    roles = {
+        "finance": account_pb2.STAFF_ROLE_FINANCE,
+        "reviewer": account_pb2.STAFF_ROLE_CREDENTIAL_REVIEWER,
+        "quality": account_pb2.STAFF_ROLE_QUALITY_REVIEWER,
+        "ops": account_pb2.STAFF_ROLE_OPS,
+    }
+    members = {who: await _member(admin, addresses, f"{who}-{run}", role) for who, role in roles.items()}
+    sign_ins = {who: sign_in for who, (_, sign_in) in members.items()}
+    return Staff(admin, **{who: session for who, (session, _) in members.items()}, sign_ins=sign_ins)
 
 
 async def _member(
     admin: Session, addresses: Mapping[str, str], who: str, role: account_pb2.StaffRole.ValueType
-) -> Session:
+) -> tuple[Session, dict[str, str]]:
+    """A new member of staff, signed in, and the request that signs them in."""
     email, password = f"{who}@preceptor.example", secrets.token_urlsafe(16)
     request = account_pb2.CreateStaffRequest(email=email, password=password, display_name=who, roles=[role])
     await account_pb2_grpc.AccountServiceStub(admin.channel("identity")).CreateStaff(
         request, metadata=await admin.auth()
     )
-    session = Session(addresses)
+    session = Session(addresses, patience=PATIENCE)
     await session.sign_in(email, password)
-    return session
+    return session, {"email": email, "password": password}
 
 
 async def take_on_vendor(staff: Staff, display_name: str, deposit_minor: int) -> NewVendor:

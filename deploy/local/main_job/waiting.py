@@ -13,19 +13,35 @@ from clients.refusal import reason_of
 
 T = TypeVar("T")
 
+PATIENCE = 180.0
+"""Seconds to wait for what takes none on a machine that has nothing else to do."""
+
 
 class TooLateError(RuntimeError):
     """Something that was waited for did not happen in time."""
 
 
-async def until(what: str, probe: Callable[[], Awaitable[T | None]], within: float = 60.0, every: float = 0.05) -> T:
-    """Asks again and again until `probe` gives something. Raises TooLateError naming `what`."""
-    deadline = time.monotonic() + within
+async def until(
+    what: str,
+    probe: Callable[[], Awaitable[T | None]],
+    within: float = PATIENCE,
+    every: float = 0.05,
+    moving: Callable[[], object] | None = None,
+) -> T:
+    """Asks again and again until `probe` gives something. Raises TooLateError naming `what`.
+
+    The time begins anew whenever what `moving` gives has changed: how long it takes is the machine's to say.
+    """
+    since, stood = time.monotonic(), moving() if moving else None
     while True:
         if (found := await probe()) is not None:
             return found
-        if time.monotonic() > deadline:
-            raise TooLateError(f"{what}: not within {within:.0f} s")
+        if moving and (stands := moving()) != stood:
+            since, stood = time.monotonic(), stands
+        if time.monotonic() - since > within:
+            raise TooLateError(
+                f"{what}: not within {within:.0f} s{' of the last thing that happened' if moving else ''}"
+            )
         await asyncio.sleep(every)
 
 

@@ -28,6 +28,6 @@ async def start_provider(
     chosen = port or free_port()
     where: Sequence[str] = ("--port", str(chosen), "--data", str(data))
     program = Program(name, [sys.executable, "-m", "deploy.local.provider", *where, *options])
-    process = await supervisor.start(program, log_says(READY), within=20.0)
+    process = await supervisor.start(program, log_says(READY), within=60.0)
     token_file = data / "token"
     return ProviderServer(process, f"http://{HOST}:{chosen}", secret_in(token_file), token_file)
