@@ -26,14 +26,14 @@ def events_file(*messages: DescriptorProto, name: str = "preceptor/tasking/v1/ev
     return _file(FileDescriptorProto(name=name, package="preceptor.tasking.v1", message_type=messages))
 
 
-def service_file(access: access_pb2.Access | None) -> FileDescriptor:
-    """A file of the tasking service with WorkService.ClaimTask under that access."""
+def service_file(access: access_pb2.Access | None, name: str = "ClaimTask") -> FileDescriptor:
+    """A file of the tasking service with a method of WorkService under that access."""
     file = FileDescriptorProto(name="preceptor/tasking/v1/work.proto", package="preceptor.tasking.v1")
-    file.message_type.add(name="ClaimTaskRequest")
-    file.message_type.add(name="ClaimTaskResponse")
+    file.message_type.add(name=f"{name}Request")
+    file.message_type.add(name=f"{name}Response")
     package = ".preceptor.tasking.v1."
-    method = file.service.add(name="WorkService").method.add(name="ClaimTask")
-    method.input_type, method.output_type = f"{package}ClaimTaskRequest", f"{package}ClaimTaskResponse"
+    method = file.service.add(name="WorkService").method.add(name=name)
+    method.input_type, method.output_type = f"{package}{name}Request", f"{package}{name}Response"
     if access is not None:
         method.options.Extensions[access_pb2.access].CopyFrom(access)
     return _file(file)
