@@ -82,7 +82,7 @@ class Operations:
         letter = messages.letter(row)
         headers = redacted(json.loads(row["headers"]))
         letter.headers.update({header: str(value) for header, value in headers.items()})
-        letter.message_json = messages.content(row)
+        letter.message_json = messages.content(row["type"], await letters.content(call.tx, self._service, letter_id))
         letter.actions.extend(map(messages.action, await letters.actions(call.tx, self._service, letter_id)))
         return pb.GetDeadLetterResponse(dead_letter=letter)
 

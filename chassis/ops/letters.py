@@ -18,9 +18,11 @@ from chassis.errors import FailedPrecondition, NotFound
 
 _log = structlog.get_logger(__name__)
 
+# The content is read of one letter alone: a page of letters may be a gigabyte of it.
 _LETTER = """
-SELECT l.consumer, l.id, l.topic, l.partition, l."offset", l.key, l.type, l.payload, l.headers, l.reason, l.error_class,
-       l.attempts, l.first_failed_at, l.state, l.cut, coalesce(p.event_id = l.id, false) AS parks_key,
+SELECT l.consumer, l.id, l.topic, l.partition, l."offset", l.key, l.type, octet_length(l.payload) AS bytes, l.headers,
+       l.reason, l.error_class, l.attempts, l.first_failed_at, l.state, l.cut,
+       coalesce(p.event_id = l.id, false) AS parks_key,
        (p.event_id <> l.id AND NOT p.releasing) IS TRUE AS behind_another,
        CASE WHEN p.event_id = l.id THEN (
            SELECT count(*) FROM parked_event e WHERE (e.consumer, e.topic, e.key) = (l.consumer, l.topic, l.key))
@@ -39,6 +41,7 @@ ORDER BY l.first_failed_at, l.id LIMIT $9
 )
 
 _FIND = _LETTER + "WHERE l.consumer = $1 AND l.id = $2"
+_CONTENT = "SELECT payload FROM dead_letter WHERE consumer = $1 AND id = $2"
 _LOCK = "SELECT FROM dead_letter WHERE consumer = $1 AND id = $2 FOR UPDATE"
 
 _ACTIONS = """
@@ -117,6 +120,12 @@ async def found(tx: Transaction, consumer: str, letter_id: UUID) -> Row:
     if row is None:
         raise DeadLetterNotFound
     return row
+
+
+async def content(tx: Transaction, consumer: str, letter_id: UUID) -> bytes | None:
+    """The value of a letter's record, as far as it is kept; nothing of a tombstone."""
+    payload: bytes | None = await tx.fetchval(_CONTENT, consumer, letter_id)
+    return payload
 
 
 async def actions(tx: Transaction, consumer: str, letter_id: UUID) -> list[Row]:

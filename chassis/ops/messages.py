@@ -17,6 +17,10 @@ from chassis.ids import name
 from chassis.ops.trace import Step
 from chassis.redaction import redacted
 
+_MOST_TEXT = 500_000
+_BEGINNING = 200
+"""Characters."""
+
 
 def status(service: str, waits: Row, consumers: Iterable[Row]) -> pb.ServiceStatus:
     """How a service is."""
@@ -49,21 +53,34 @@ def letter(row: Row) -> pb.DeadLetter:
         state=pb.DeadLetterState.Value(f"DEAD_LETTER_STATE_{row['state']}"),
         parks_key=row["parks_key"],
         events_behind=row["events_behind"],
-        value_bytes=len(row["payload"] or b""),
+        value_bytes=row["bytes"] or 0,
         cut=row["cut"],
     )
 
 
-def content(row: Row) -> str:
-    """The message of a dead letter as JSON, without what may be secret; nothing if no contract here reads it."""
-    type_ = catalogue().get(row["type"])
-    if type_ is None or row["payload"] is None:
+def content(type_name: str, payload: bytes | None) -> str:
+    """The message of a dead letter as JSON, without what may be secret; nothing if no contract here reads it.
+
+    Of a message that is too large for a reply as JSON, long texts are told by their beginnings.
+    """
+    type_ = catalogue().get(type_name)
+    if type_ is None or payload is None:
         return ""
     try:
-        message = type_.message_class.FromString(row["payload"])
+        message = type_.message_class.FromString(payload)
     except DecodeError:
         return ""
-    return json.dumps(redacted(MessageToDict(message, preserving_proto_field_name=True)), ensure_ascii=False)
+    told = redacted(MessageToDict(message, preserving_proto_field_name=True))
+    text = json.dumps(told, ensure_ascii=False)
+    return text if len(text) <= _MOST_TEXT else json.dumps(_shortened(told), ensure_ascii=False)
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, str):
+        return value if len(value) <= _BEGINNING else value[:_BEGINNING] + "…"
+    if isinstance(value, dict):
+        return {key: _shortened(inner) for key, inner in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, list) else value
 
 
 def action(row: Row) -> pb.DeadLetterAction:

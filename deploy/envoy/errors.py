@@ -6,22 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis.errors import Code, DeadlineExceeded, InvalidArgument, ResourceExhausted, ServiceError, Unavailable
+from chassis.errors import Code, DeadlineExceeded, ResourceExhausted, ServiceError, Unavailable
 from chassis.rpc import tokens
 from chassis.rpc.authn import TokenMissing
-from chassis.rpc.validation import MalformedRequest
+from chassis.rpc.validation import MalformedRequest, RequestTooLarge
 
 
 class RateLimited(ResourceExhausted):
     """You call faster than you may: wait, then go on more slowly."""
 
     reason = "RATE_LIMITED"
-
-
-class RequestTooLarge(InvalidArgument):
-    """The request is too large: send less at once, or stream it."""
-
-    reason = "REQUEST_TOO_LARGE"
 
 
 class MethodUnknown(ServiceError):

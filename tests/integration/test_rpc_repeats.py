@@ -139,6 +139,15 @@ async def test_of_one_caller_so_many_requests_are_kept_the_latest(
     assert await world.rows("SELECT FROM idempotency WHERE request_id = $1", UUID(last))
 
 
+async def test_a_draft_from_before_there_was_a_limit_keeps_nobody_from_their_task(world: World) -> None:
+    await world.opened([new_task("a", asked=LARGE)])
+    caller = expert_caller(await world.expert())
+    await claim(world, caller)
+    await world.rows("UPDATE slot SET draft_version = 4, draft = $1", answer(2, "x" * 3_900_000).SerializeToString())
+    held = (await claim(world, caller)).lease
+    assert (held.payload, held.HasField("draft"), held.draft_version) == (LARGE, False, 4)
+
+
 async def test_a_reply_that_no_client_would_take_undoes_what_was_done(world: World) -> None:
     await world.opened([new_task("a")])
     await world.rows("UPDATE task SET payload = $1", payload("x" * 4_190_000).SerializeToString())

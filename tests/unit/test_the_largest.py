@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from google.protobuf.json_format import MessageToJson
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from chassis.contract.answers import check_answer, questions_of
 from chassis.contract.largest import LARGEST_MESSAGE
 from chassis.contract.sizes import oversized
 from chassis.contract.work import task_types
+from chassis.ops.messages import content
 from chassis.rpc.validation import violations_of
 from tests.support import largest
 
@@ -51,6 +54,15 @@ def test_its_answer_travels_with_predictions_or_key_in_one_event(kind: str, char
     event.predictions.extend(task.predictions)
     event.gold_key.CopyFrom(task.gold_key)
     assert event.ByteSize() < MAX_PAYLOAD - 10_000, "ids and terms are in it too"
+
+
+@few
+@given(KINDS, CHARACTERS)
+def test_as_a_dead_letter_it_is_shown_and_what_is_long_by_its_beginning(kind: str, character: str) -> None:
+    event = AnswerSubmitted(answer=largest.answer(kind, character), predictions=largest.predictions(kind, character))
+    shown = content(event.DESCRIPTOR.full_name, event.SerializeToString())
+    assert len(shown.encode()) < LARGEST_MESSAGE / 2
+    assert len(json.loads(shown)["predictions"]) == len(event.predictions)
 
 
 @few

@@ -8,6 +8,7 @@ from preceptor.tasking.v1 import work_pb2
 from preceptor.work.v1 import work_pb2 as work
 
 from chassis import money
+from chassis.contract.largest import LARGEST_MESSAGE
 from chassis.db import Row
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
@@ -18,6 +19,9 @@ from services.tasking.usecases import get_held_tasks as holding
 from services.tasking.usecases import keep_alive
 from services.tasking.usecases import return_task as returning
 from services.tasking.usecases import submit_answer as submitting
+
+_REST = 10_000
+"""More bytes than all else in a lease has."""
 
 
 async def claim_task(call: Call[Context], request: work_pb2.ClaimTaskRequest) -> work_pb2.ClaimTaskResponse:
@@ -110,6 +114,11 @@ def _held(row: Row) -> work_pb2.HeldTask:
     return held
 
 
+def _fits(row: Row) -> bool:
+    """Whether a draft fits into a reply with its task: one that was saved before there was a limit may not."""
+    return len(row["payload"]) + 4 * len(row["instructions"]) + len(row["draft"]) < LARGEST_MESSAGE - _REST
+
+
 def _lease(row: Row) -> work_pb2.Lease:
     lease = work_pb2.Lease(
         slot=name("slots", row["slot_id"]),
@@ -121,7 +130,7 @@ def _lease(row: Row) -> work_pb2.Lease:
         price=money.to_proto(row["price_minor"], row["currency"]),
         expected_seconds=row["expected_seconds"],
         swapped=row["swapped"],
-        draft=work.Answer.FromString(row["draft"]) if row["draft"] is not None else None,
+        draft=work.Answer.FromString(row["draft"]) if row["draft"] is not None and _fits(row) else None,
         draft_version=row["draft_version"],
     )
     lease.expire_time.FromDatetime(row["expires_at"])
