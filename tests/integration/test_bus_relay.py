@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from preceptor.tasking.v1.events_pb2 import BatchCompleted
 
 from chassis import tracing
 from chassis.bus.envelope import lane_of
@@ -75,6 +76,28 @@ async def test_relays_that_share_an_outbox_send_each_event_once_and_in_order(
     while await depth(tasking_database):
         await asyncio.gather(*(relay.round() for relay in relays))
     assert by_key(await bus.read("tasking.batch.v1")) == TWENTY_OF_FORTY
+
+
+async def test_a_backlog_of_large_events_is_moved_a_few_at_a_time(tasking_database: Database) -> None:
+    large, lane = "x" * 60_000, lane_of("0")
+    for number in range(8):
+        async with tasking_database.transaction(Scope.service()) as tx:
+            tx.emit(*(completed(str(key), number) for key in range(40)))
+            tx.emit(BatchCompleted(batch_id="0", vendor_id=large, answers_decided=100 + number))
+    taken: list[list[Waiting]] = []
+
+    async def publish(rows: Sequence[Waiting]) -> dict[int, str]:
+        taken.append([*rows])
+        return {}
+
+    relay = Relay(tasking_database, publish)
+    while await depth(tasking_database):
+        await relay.round()
+    others = [row for row in taken[0] if row.lane != lane]
+    assert len(others) == 8 * sum(lane_of(str(key)) != lane for key in range(40)), "others go at once"
+    assert max(sum(row.lane == lane for row in rows) for rows in taken) <= 4
+    told = [BatchCompleted.FromString(row.payload or b"") for rows in taken for row in rows if row.key == "0"]
+    assert [event.answers_decided for event in told] == [n for k in range(8) for n in (k, 100 + k)]
 
 
 TWENTY_OF_FORTY = {
