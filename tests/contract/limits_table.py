@@ -25,7 +25,7 @@ from deploy.envoy.settings import Limits
 
 FILE = Path(__file__).parents[2] / "docs" / "limits.md"
 BEGIN, END = "<!-- computed: tests/contract/limits_table.py -->\n", "<!-- end -->\n"
-_SHOWN = 10_000
+_SHOWN = 50_000
 """Requests and events that are smaller are not worth a line."""
 
 
