@@ -86,7 +86,7 @@ class ChassisSettings(BaseSettings):
     streams_at_once: int = Field(
         64, ge=1, description="Uploads, which are not counted among the calls; one caller a half."
     )
-    strangers_at_once: int = Field(256, ge=1, description="The same of calls that need no token, all taken together.")
+    strangers_at_once: int = Field(256, ge=1, description="Calls that need no token; one network a quarter.")
     drain: Duration = Field(timedelta(seconds=5), description="Between 'not ready' and the first refused call.")
     grace: Duration = Field(timedelta(seconds=20), description="For calls in flight when the server stops.")
     connection_age: Positive = Field(timedelta(minutes=5), description="After which clients look up servers anew.")

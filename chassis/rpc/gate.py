@@ -13,6 +13,7 @@ from chassis.settings import ChassisSettings
 # One caller may have an eighth of what a gate lets in; of uploads half, as a vendor sends many batches side by side.
 _SHARE_OF_CALLS = 8
 _SHARE_OF_STREAMS = 2
+_SHARE_OF_STRANGERS = 4
 _PAUSE = timedelta(seconds=1)
 
 
@@ -29,9 +30,9 @@ class Gate:
     most: int
     most_of_one: int
     inside: int = 0
-    by_caller: dict[UUID, int] = field(default_factory=dict)
+    by_caller: dict[UUID | str, int] = field(default_factory=dict)
 
-    def enter(self, caller: UUID) -> None:
+    def enter(self, caller: UUID | str) -> None:
         """Lets a call in. Raises `TooManyCalls`, telling the bound that is reached."""
         own = self.by_caller.get(caller, 0)
         if own >= self.most_of_one or self.inside >= self.most:
@@ -40,7 +41,7 @@ class Gate:
         self.by_caller[caller] = own + 1
         self.inside += 1
 
-    def leave(self, caller: UUID) -> None:
+    def leave(self, caller: UUID | str) -> None:
         """Lets a call out."""
         self.inside -= 1
         own = self.by_caller[caller]
@@ -64,8 +65,8 @@ class Gates:
         return cls(
             Gate(settings.calls_at_once, max(settings.calls_at_once // _SHARE_OF_CALLS, 1)),
             Gate(settings.streams_at_once, max(settings.streams_at_once // _SHARE_OF_STREAMS, 1)),
-            # To a service all strangers are one: the edge tells them apart by where they come from.
-            Gate(settings.strangers_at_once, settings.strangers_at_once),
+            # Whoever is not signed in is told apart by where they come from.
+            Gate(settings.strangers_at_once, max(settings.strangers_at_once // _SHARE_OF_STRANGERS, 1)),
         )
 
     def of(self, policy: MethodPolicy) -> Gate:

@@ -130,11 +130,12 @@ async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context:
                 source = source_of(context.peer(), metadata, server.settings.trusted_edges)
                 caller = replace(caller, source=source)
             check_access(caller, policy)
-            bounds.gate.enter(caller.subject)
+            whose = caller.source or caller.subject
+            bounds.gate.enter(whose)
             try:
                 return await _bounded(serve(caller, timedelta(seconds=seconds)), seconds)
             finally:
-                bounds.gate.leave(caller.subject)
+                bounds.gate.leave(whose)
         except ServiceError as error:
             _log.info("refused", method=policy.path, reason=error.reason)
             await status.abort(context, error)

@@ -107,7 +107,7 @@ def address_match(address: HttpAddress) -> Node:
 def _rate_limits(settings: EdgeSettings) -> Node:
     """A bucket for each subject, one for each network that calls without a token that holds, and one for all those."""
     limits = settings.limits
-    network: Node = {"masked_remote_address": {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}}
+    network: Node = {"masked_remote_address": {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 56}}
     return http_filter(
         "local_ratelimit",
         "local_ratelimit.v3.LocalRateLimit",

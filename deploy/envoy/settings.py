@@ -36,7 +36,7 @@ class Limits:
     subject: Bucket = Bucket(400, 200)
     """Of one account, whoever its tokens were given to."""
     stranger: Bucket = Bucket(200, 100)
-    """Of one network (an IPv4 address, 64 bits of IPv6), for calls without a token that holds; how often one may sign
+    """Of one network (an IPv4 address, 56 bits of IPv6), for calls without a token that holds; how often one may sign
     in, identity decides itself."""
     strangers: Bucket = Bucket(2000, 1000)
     """The same of all networks together."""
