@@ -28,7 +28,7 @@ SELECT lane, topic, key, event_id, type, payload, headers FROM unnest($1::leavin
 
 
 class EventTooLarge(FailedPrecondition):
-    """The event is larger than the bus takes."""
+    """The event is larger than the bus takes: not one that its contract allows is, nor is what was accepted."""
 
     reason = "EVENT_TOO_LARGE"
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 import pytest_asyncio
+from google.protobuf.json_format import MessageToJson
 from preceptor.scoring.v1.consensus_pb2 import (
     ExplainConsensusRequest,
     ExplainConsensusResponse,
@@ -16,15 +17,20 @@ from preceptor.scoring.v1.consensus_pb2 import (
 from preceptor.scoring.v1.events_pb2 import STOP_REASON_UNSPECIFIED, VERDICT_RESOLVED
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
+from chassis.contract.answers import questions_of
+from chassis.contract.largest import LARGEST_MESSAGE
+from chassis.contract.work import task_type_of
 from chassis.db import Database
 from chassis.ids import id_of, name, new_id
 from chassis.rpc.call import Call, Caller
+from deploy.envoy.settings import Limits
 from services.scoring.aggregation.sheet import unpack
 from services.scoring.api.consensus import explain_consensus
 from services.scoring.context import Context
 from services.scoring.usecases import fit_projects, score_tasks
 from services.scoring.usecases.get_consensus import ConsensusNotFound
 from services.scoring.usecases.tasks import load_tasks
+from tests.support import largest
 from tests.support.databases import Databases
 from tests.support.platform import staff, vendor
 from tests.support.scoring import CONTEXT, Task, open_database, react, rows
@@ -150,3 +156,23 @@ async def test_a_foreign_task_and_a_missing_one_are_told_alike(database: Databas
             await explained(database, task_id, vendor())
         told.append((raised.value.message, raised.value.metadata, raised.value.field))
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("kind", ["fact_check", "rubric_grade"])
+async def test_the_largest_task_with_all_answers_that_it_may_get_is_explained_in_one_reply(
+    database: Database, kind: str
+) -> None:
+    task, asked = Task(greatest=50), largest.payload(kind, "x", 30_000 if kind == "fact_check" else 100_000)
+    answers = []
+    for n in range(100):
+        event = task.answer(1, expert=new_id(), surplus=n >= 50)
+        event.task_type = task_type_of(asked)
+        event.answer.CopyFrom(largest.answer(kind, "x", 20_000))
+        event.questions.CopyFrom(questions_of(asked))
+        answers.append(event)
+    answers[0].predictions.extend(largest.predictions(kind, "x", 200_000))
+    await react(database, answers)
+    told = await explained(database, task.task_id)
+    assert sum(len(question.votes) for question in told.questions) == 108 * len(told.questions)
+    assert told.ByteSize() < LARGEST_MESSAGE
+    assert len(MessageToJson(told, indent=None).encode()) < Limits().reply_bytes

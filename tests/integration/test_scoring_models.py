@@ -79,6 +79,23 @@ async def test_the_order_of_answers_is_not_seen_in_what_is_kept(database: Databa
     assert kept[0] == kept[1]
 
 
+async def test_it_is_heard_the_same_with_the_first_answer_alone_as_with_every_one(database: Database) -> None:
+    found = []
+    for once in (False, True):
+        task = Task(greatest=4)
+        for number, preference in enumerate((-1, 1, -2)):
+            answer = told(task, preference, -2)
+            if once and number:
+                answer.ClearField("predictions")
+            await react(database, [answer, answer])
+        events = [each for each in await scored_events(database) if each.task_id == str(task.task_id)]
+        found.append(
+            [(each.version, each.verdict, each.confidence, each.result, each.answers_wanted) for each in events]
+        )
+        assert len(await rows(database, "SELECT FROM vote WHERE task_id = $1", task.task_id)) == 4
+    assert found[0] == found[1]
+
+
 async def test_a_model_that_agrees_makes_surer_and_one_that_does_not_less_sure(database: Database) -> None:
     alone, agreed, disputed = Task(), Task(), Task()
     await react(database, [alone.answer(-1), told(agreed, -1, -2), told(disputed, -1, 2)])

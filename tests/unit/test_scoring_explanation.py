@@ -138,3 +138,10 @@ def test_a_task_is_as_sure_as_its_least_sure_question() -> None:
         f"task: as sure as its least sure question, preference: {sure:.3f}; told in version 3: {sure:.3f}"
     ]
     assert "changed since" in arithmetic_of_task([EXPLAINED], Told(3, 0.7))[1]
+
+
+def test_of_many_votes_the_rest_is_told_in_numbers() -> None:
+    first, *rest = arithmetic(EXPLAINED, most_votes=1)
+    assert first.startswith(f"{len(VOTES) - 1} more votes have weights by the same arithmetic")
+    assert rest[0] == arithmetic(EXPLAINED)[0]
+    assert rest[1:] == arithmetic(EXPLAINED)[len(VOTES) :]

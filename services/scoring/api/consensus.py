@@ -10,7 +10,7 @@ from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from services.scoring.aggregation import aggregator_for
 from services.scoring.context import Context
-from services.scoring.domain.explanation import Cast, Explained, arithmetic, arithmetic_of_task
+from services.scoring.domain.explanation import MOST_IN_WORDS, Cast, Explained, arithmetic, arithmetic_of_task
 from services.scoring.domain.models import is_model
 from services.scoring.usecases import explain_consensus as explaining
 from services.scoring.usecases import get_consensus as usecase
@@ -57,12 +57,12 @@ async def explain_consensus(
         result=Result.FromString(told.result),
         confidence=told.confidence,
         version=told.version,
-        questions=[_question(each) for each in found.questions],
+        questions=[_question(each, MOST_IN_WORDS // len(found.questions)) for each in found.questions],
         arithmetic=arithmetic_of_task(found.questions, found.told),
     )
 
 
-def _question(explained: Explained) -> consensus_pb2.QuestionExplanation:
+def _question(explained: Explained, most_votes: int) -> consensus_pb2.QuestionExplanation:
     return consensus_pb2.QuestionExplanation(
         question=explained.question,
         labels=explained.labels,
@@ -78,7 +78,7 @@ def _question(explained: Explained) -> consensus_pb2.QuestionExplanation:
         ],
         temperature=explained.temperature,
         probabilities=explained.probabilities,
-        arithmetic=arithmetic(explained),
+        arithmetic=arithmetic(explained, most_votes),
     )
 
 

@@ -15,6 +15,8 @@ from services.scoring.domain.credentials import Attested
 from services.scoring.domain.models import is_model
 
 SHARE, COIN = "vote share", "one coin"
+MOST_IN_WORDS = 2_500
+"""Votes of a task whose weights are told in words: a hundred answers to a hundred questions fit into no reply."""
 _NEAR = 0.001
 """Probabilities that differ by less are told as the same."""
 
@@ -95,15 +97,14 @@ class Told:
     confidence: float
 
 
-def arithmetic(explained: Explained) -> list[str]:
-    """The lines of a question, from its votes to its probabilities."""
+def arithmetic(explained: Explained, most_votes: int = MOST_IN_WORDS) -> list[str]:
+    """The lines of a question, from its votes to its probabilities; of so many votes in words, of others in numbers."""
     if not explained.votes:
         return [*_set_aside(explained), f"No vote to add up: {explained.abstained} experts could not assess it."]
     if not explained.models:
         return ["The project is about to be scored anew as a whole, and until then there is nothing to show."]
-    return [
-        *_votes(explained), *_set_aside(explained), *_models(explained), *_mixture(explained), *_power(explained)
-    ]  # fmt: skip
+    votes = _votes(explained, most_votes)
+    return [*votes, *_set_aside(explained), *_models(explained), *_mixture(explained), *_power(explained)]
 
 
 def arithmetic_of_task(questions: Sequence[Explained], told: Told) -> list[str]:
@@ -119,10 +120,12 @@ def arithmetic_of_task(questions: Sequence[Explained], told: Told) -> list[str]:
     ]
 
 
-def _votes(explained: Explained) -> Iterator[str]:
+def _votes(explained: Explained, most: int) -> Iterator[str]:
     """How each vote's weight follows from what is known of the rater."""
     classes = len(explained.labels)
-    for vote in explained.votes:
+    if left_out := explained.votes[most:]:
+        yield f"{len(left_out)} more votes have weights by the same arithmetic of the numbers that are told with them"
+    for vote in explained.votes[:most]:
         rater, now = vote.rater, vote.rater.weight(classes)
         known = rater.total + rater.prior_right + rater.prior_wrong
         whose = ", a model's prediction," if is_model(vote.answer_id) else ""
