@@ -53,6 +53,11 @@ SERVICE: Service[Context] = Service(
         "preceptor.payouts.v1.FundingService": {
             "DepositFunds": write(funding.deposit_funds),
             "GetFunds": read(funding.get_funds),
+            "ListDeposits": read(funding.list_deposits),
+            "ProposeDepositReversal": write(funding.propose_deposit_reversal),
+            "ApproveDepositReversal": write(funding.approve_deposit_reversal),
+            "RejectDepositReversal": write(funding.reject_deposit_reversal),
+            "ListDepositReversals": read(funding.list_deposit_reversals),
         },
         "preceptor.payouts.v1.EarningService": {
             "ListEarnings": read(earning.list_earnings),

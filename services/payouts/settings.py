@@ -20,6 +20,7 @@ class PayoutsSettings(BaseSettings):
     first_payout_hold: Duration = Field(timedelta(days=7), description="Lines of an expert who was never paid.")
     failed_check_hold: Duration = Field(timedelta(days=30), description="Lines whose expert or vendor fails a check.")
     instrument_cool_off: Duration = Field(timedelta(days=7), description="Before a changed instrument is paid to.")
+    reversal_life: Duration = Field(timedelta(days=7), description="In which a deposit's reversal must be approved.")
     release_interval: Duration = Field(timedelta(seconds=30), description="Between looks for holds that ended.")
 
     run_interval: Duration = Field(

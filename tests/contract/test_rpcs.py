@@ -84,13 +84,13 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 @cache
-def tests_text() -> str:
+def text_of_tests() -> str:
     others = (path for path in sorted((ROOT / "tests").glob("*/*.py")) if path != Path(__file__))
     return "\n".join(path.read_text() for path in others)
 
 
 def is_named(*names: str) -> bool:
-    return any(re.search(rf"\b{name}\b", tests_text()) for name in names)
+    return any(re.search(rf"\b{name}\b", text_of_tests()) for name in names)
 
 
 @cache

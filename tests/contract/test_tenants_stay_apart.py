@@ -69,6 +69,7 @@ ASK: dict[str, Ask] = {
     "scoring.v1.ConsensusService/GetRescore": lambda name, _: consensus_pb2.GetRescoreRequest(name=name),
     "scoring.v1.SkillService/GetSkills": lambda name, _: skill_pb2.GetSkillsRequest(expert=name),
     "payouts.v1.FundingService/GetFunds": lambda name, _: funding_pb2.GetFundsRequest(vendor=name, currency="USD"),
+    "payouts.v1.FundingService/ListDeposits": lambda name, _: funding_pb2.ListDepositsRequest(parent=name),
     "payouts.v1.EarningService/ListEarnings": lambda name, _: earning_pb2.ListEarningsRequest(parent=name),
     "payouts.v1.EarningService/GetBalance": lambda name, _: earning_pb2.GetBalanceRequest(expert=name, currency="USD"),
     "payouts.v1.EarningService/SetInstrument": lambda name, _: earning_pb2.SetInstrumentRequest(

@@ -13,7 +13,7 @@ from preceptor.payouts.v1 import events_pb2 as events
 
 from chassis.ids import new_id
 from services.payouts.domain.rail import Refused, Taken, TransferState, Unclear
-from services.payouts.usecases.instruments import set_instrument
+from services.payouts.usecases.instruments import InvalidDestination, set_instrument
 from services.payouts.usecases.list_payouts import list_payouts
 from tests.support.databases import Databases
 from tests.support.payouts import Market, ScriptedRail, expert_changed, open_market
@@ -265,8 +265,12 @@ async def test_a_payout_whose_instrument_was_changed_before_any_attempt_goes_bac
 async def test_the_same_instrument_again_changes_nothing(market: Market) -> None:
     expert = await market.expert()
     before = await market.fetch("SELECT id FROM instrument")
-    await market.run(lambda tx: set_instrument(tx, market.context, expert, "USD", f"acct-{expert}"))
+    for spelled in (f"acct-{expert}", f" acct-{str(expert)[:4]} {str(expert)[4:]}\N{ZERO WIDTH SPACE}"):
+        await market.run(lambda tx, spelled=spelled: set_instrument(tx, market.context, expert, "USD", spelled))  # type: ignore[misc]
     assert await market.fetch("SELECT id FROM instrument") == before
+    for unseen in ("    ", "ab\0\0\0\0"):
+        with pytest.raises(InvalidDestination):
+            await market.run(lambda tx, to=unseen: set_instrument(tx, market.context, expert, "USD", to))  # type: ignore[misc]
 
 
 async def test_a_destination_is_kept_sealed(market: Market) -> None:

@@ -12,9 +12,10 @@ from preceptor.payouts.v1 import events_pb2 as events
 from chassis.db import Scope
 from chassis.ids import new_id
 from chassis.money import InvalidMoney
+from services.payouts.domain.deposit import BankReferenceBooked
 from services.payouts.domain.funding import FundingContradicted
 from services.payouts.usecases import rate_cards
-from services.payouts.usecases.deposit_funds import BankReferenceBooked, VendorNotKnown, deposit_funds
+from services.payouts.usecases.deposit_funds import VendorNotKnown, deposit_funds
 from services.payouts.usecases.get_funds import Funds, funds_of
 from services.payouts.usecases.rate_cards import CurrencyFixed, RateCardNotFound
 from tests.support.databases import Databases

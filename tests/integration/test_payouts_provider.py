@@ -14,6 +14,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from chassis.ids import new_id
 from deploy.local.ports import free_port
@@ -55,6 +57,22 @@ async def provider(folder: Path, behaviour: Behaviour, patience: float = 0.5) ->
 
 def order(**changes: object) -> Order:
     return replace(Order(new_id(), new_reference(), 1250, "EUR", "acct_7"), **changes)  # type: ignore[arg-type]
+
+
+async def test_a_statement_that_pads_our_references_or_lowers_them_shows_them_all_the_same() -> None:
+    shown = new_reference()
+
+    async def statements(_: web.Request) -> web.Response:
+        return web.json_response({"period_seconds": 60, "newest_closed": "20260301T000000Z"})
+
+    async def statement(_: web.Request) -> web.Response:
+        return web.json_response({"lines": [{"reference": f" {shown.lower()}  "}]})
+
+    app = web.Application()
+    app.add_routes([web.get("/v1/statements", statements), web.get("/v1/statements/{period}", statement)])
+    async with TestServer(app) as server, aiohttp.ClientSession(server.make_url("/")) as session:
+        day = datetime(2026, 2, 1, tzinfo=UTC)
+        assert await HttpRail(session, FACTS, timedelta(seconds=60)).references(day, day) == {shown}
 
 
 def soon() -> float:

@@ -15,6 +15,7 @@ from preceptor.work.v1.work_pb2 import Answer, Payload
 
 from chassis.errors import ServiceError
 from chassis.ids import new_id
+from chassis.keys import KeyMisspelled
 from chassis.rpc.call import NotYours
 from services.tasking.api.upload import upload_batch
 from services.tasking.domain.upload import BatchNotStaging, ChunkOutOfOrder, HeaderMissing
@@ -65,19 +66,25 @@ async def test_wrong_rows_are_named_and_the_right_ones_between_them_go_in(world:
         NewTask(item_key="", payload=payload()),
         task("high", priority=101),
         task("nul\0"),
+        task("a "),
         NewTask(item_key="empty", payload=Payload()),
         task("c"),
     ]
     told = await upload(chunk(1, *rows))
-    assert counts(told) == (3, 0, 5)
+    assert counts(told) == (3, 0, 6)
     assert [(error.sequence, error.position, error.item_key, error.field) for error in told.errors] == [
         (1, 1, "no-payload", "payload"),
         (1, 3, "", "item_key"),
         (1, 4, "high", "priority"),
         (1, 5, "nul\0", "item_key"),
-        (1, 6, "empty", "payload.type"),
+        (1, 6, "a ", "item_key"),
+        (1, 7, "empty", "payload.type"),
     ]
-    assert {error.reason for error in told.errors} == {"INVALID_TASK"}
+    assert [error.reason for error in told.errors if error.field == "item_key"] == [
+        "INVALID_TASK",
+        "KEY_MISSPELLED",
+        "KEY_MISSPELLED",
+    ]
     assert all(error.message for error in told.errors)
     assert [row["item_key"] for row in await world.rows(KEYS)] == ["a", "b", "c"]
     assert (told.batch.tasks, told.batch.last_chunk) == (3, 1)
@@ -90,6 +97,13 @@ async def test_an_upload_that_is_sent_again_stores_nothing_twice(world: World, u
     assert again.batch == first.batch
     assert first.batch.last_chunk == 2
     assert len(await world.rows(KEYS)) == 3
+
+
+async def test_a_batch_key_that_looks_like_another_is_refused_with_how_to_write_it(upload: Upload) -> None:
+    upload.header.header.batch_key = " march"
+    with pytest.raises(KeyMisspelled) as refused:
+        await upload(chunk(1, task("a")))
+    assert (refused.value.field, refused.value.metadata["spelled"]) == ("header.batch_key", "march")
 
 
 async def test_a_cut_upload_goes_on_after_its_last_durable_chunk(world: World, upload: Upload) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from uuid import UUID
-
-from google.protobuf.message import Message
 from preceptor.payouts.v1 import earning_pb2 as pb
 
 from chassis import money
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from chassis.rpc.paging import page_size
+from services.payouts.api.paging import DEFAULT_PAGE, GREATEST_PAGE, after, token
 from services.payouts.context import Context
 from services.payouts.usecases.get_balance import balance_of
 from services.payouts.usecases.instruments import set_instrument as set_
@@ -20,18 +17,15 @@ from services.payouts.usecases.list_earnings import list_earnings as list_
 from services.payouts.usecases.list_payouts import Payout
 from services.payouts.usecases.list_payouts import list_payouts as list_out
 
-_DEFAULT_PAGE = 100
-_GREATEST_PAGE = 1000
-
 
 async def list_earnings(call: Call[Context], request: pb.ListEarningsRequest) -> pb.ListEarningsResponse:
     """Lists an expert's earnings."""
     expert_id = call.expert(parse_name("experts", request.parent, "parent"))
-    size = page_size(request.page_size, _DEFAULT_PAGE, _GREATEST_PAGE)
-    found = await list_(call.tx, expert_id, _after(call, request), size + 1)
+    size = page_size(request.page_size, DEFAULT_PAGE, GREATEST_PAGE)
+    found = await list_(call.tx, expert_id, after(call, request), size + 1)
     page = found[:size]
-    token = _token(call, request, page[-1].created_at, page[-1].id) if len(found) > size else ""
-    return pb.ListEarningsResponse(earnings=[_earning(earning) for earning in page], next_page_token=token)
+    next_page = token(call, request, page[-1].created_at, page[-1].id) if len(found) > size else ""
+    return pb.ListEarningsResponse(earnings=[_earning(earning) for earning in page], next_page_token=next_page)
 
 
 async def get_balance(call: Call[Context], request: pb.GetBalanceRequest) -> pb.GetBalanceResponse:
@@ -56,20 +50,11 @@ async def set_instrument(call: Call[Context], request: pb.SetInstrumentRequest) 
 async def list_payouts(call: Call[Context], request: pb.ListPayoutsRequest) -> pb.ListPayoutsResponse:
     """Lists an expert's payouts."""
     expert_id = call.expert(parse_name("experts", request.parent, "parent"))
-    size = page_size(request.page_size, _DEFAULT_PAGE, _GREATEST_PAGE)
-    found = await list_out(call.tx, expert_id, _after(call, request), size + 1)
+    size = page_size(request.page_size, DEFAULT_PAGE, GREATEST_PAGE)
+    found = await list_out(call.tx, expert_id, after(call, request), size + 1)
     page = found[:size]
-    token = _token(call, request, page[-1].created_at, page[-1].id) if len(found) > size else ""
-    return pb.ListPayoutsResponse(payouts=[_payout(payout) for payout in page], next_page_token=token)
-
-
-def _after(call: Call[Context], request: Message) -> tuple[datetime, UUID] | None:
-    position = call.context.pager.position(request)
-    return (datetime.fromisoformat(str(position[0])), UUID(str(position[1]))) if position else None
-
-
-def _token(call: Call[Context], request: Message, created_at: datetime, id_: UUID) -> str:
-    return call.context.pager.token(request, created_at.isoformat(), str(id_))
+    next_page = token(call, request, page[-1].created_at, page[-1].id) if len(found) > size else ""
+    return pb.ListPayoutsResponse(payouts=[_payout(payout) for payout in page], next_page_token=next_page)
 
 
 def _earning(earning: Earning) -> pb.Earning:

@@ -11,6 +11,8 @@ from datetime import timedelta
 from enum import Enum
 from uuid import UUID
 
+from services.payouts.domain.spelling import told_reference
+
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _REFERENCE_LENGTH = 15
 
@@ -125,7 +127,7 @@ def read_transfer(body: Mapping[str, object]) -> Outcome:
 
 def is_of(order: Order, body: Mapping[str, object]) -> bool:
     """Whether a transfer that the provider tells of is the one ordered."""
-    told = (body.get("reference"), body.get("amount_minor"), body.get("currency"))
+    told = (told_reference(str(body.get("reference"))), body.get("amount_minor"), body.get("currency"))
     return told == (order.reference, order.amount, order.currency)
 
 

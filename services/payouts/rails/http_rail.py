@@ -11,6 +11,7 @@ import structlog
 
 from services.payouts.domain import rail
 from services.payouts.domain.rail import Order, Outcome, RailFacts, Unclear
+from services.payouts.domain.spelling import told_reference
 from services.payouts.rails.rail import RailUnavailable, clock
 
 _PERIOD = "%Y%m%dT%H%M%SZ"
@@ -79,7 +80,7 @@ class HttpRail:
         lines = statement.get("lines")
         if not isinstance(lines, list):
             raise RailUnavailable("the provider's statement is malformed")
-        return {str(line["reference"]) for line in lines}
+        return {told_reference(str(line["reference"])) for line in lines}
 
     async def _get(self, path: str, **query: str) -> Json:
         try:

@@ -8,12 +8,15 @@ from asyncpg import Record
 
 from chassis import money
 from chassis.db import Transaction
+from chassis.errors import InvalidArgument
 from chassis.ids import new_id
 from chassis.vault import Vault
 from services.payouts.context import Context
+from services.payouts.domain import spelling
 
 _FIELD = "instrument.destination"
 _SUFFIX = 4
+_SHORTEST, _LONGEST = 4, 64
 
 # The row of the key is also what two who set an instrument at the same time wait for.
 _KEY = """
@@ -31,14 +34,22 @@ VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval)
 """
 
 
+class InvalidDestination(InvalidArgument):
+    """The destination has fewer than 4 characters that can be seen, or more than 64."""
+
+    reason = "INVALID_DESTINATION"
+
+
 async def set_instrument(tx: Transaction, context: Context, expert_id: UUID, currency: str, to: str) -> str:
     """Replaces an expert's instrument for a currency; gives its last four characters.
 
-    The first one is good at once, a changed one after the cool-off. The same again changes nothing. Raises
-    `UnknownCurrency`.
+    The first one is good at once, a changed one after the cool-off. The same again changes nothing, however it is
+    spelled. Raises `UnknownCurrency`, `InvalidDestination`.
     """
     money.exponent(currency)
-    vault = context.vault
+    to, vault = spelling.account(to), context.vault
+    if not _SHORTEST <= len(to) <= _LONGEST:
+        raise InvalidDestination(field="destination")
     wrapped: bytes = await tx.fetchval(_KEY, expert_id, vault.new_key())
     index = vault.blind_index(_FIELD, to.encode())
     live = await tx.fetchrow(_LIVE, expert_id, currency)

@@ -54,6 +54,11 @@ _CHECKS = {
         SELECT coalesce(k.code, l.code) || ' ' || coalesce(k.currency, l.currency) AS what
         FROM kept k FULL JOIN line l ON l.code = k.code AND l.currency = k.currency
         WHERE coalesce(k.amount, 0) <> coalesce(l.amount, 0) ORDER BY 1 LIMIT 100""",
+    "line of the bank is booked twice": """
+        SELECT d.reference_key AS what FROM deposit d
+        WHERE d.amount > coalesce((SELECT sum(r.amount) FROM deposit_reversal r
+                                   WHERE r.deposit_id = d.id AND r.state = 'APPROVED'), 0)
+        GROUP BY d.reference_key HAVING count(*) > 1 ORDER BY 1 LIMIT 100""",
     "attempt is not of its payout": """
         SELECT a.reference AS what FROM attempt a JOIN payout p ON p.id = a.payout_id
         WHERE (a.amount, a.currency) <> (p.amount, p.currency)

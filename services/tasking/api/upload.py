@@ -15,6 +15,7 @@ from chassis.contract.sizes import heaviest, oversized
 from chassis.contract.work import task_type_of
 from chassis.errors import InvalidArgument
 from chassis.ids import parse_name
+from chassis.keys import KeyMisspelled, check_key
 from chassis.rpc.call import Call
 from chassis.rpc.validation import TooLarge, violations_of
 from services.tasking.api.batch import to_batch
@@ -69,6 +70,7 @@ async def _target(call: Call[Context], requests: AsyncIterator[batch_pb2.UploadB
         raise HeaderMissing(field="header")
     project_id = parse_name("projects", first.header.project, "header.project")
     vendor_id, batch_key = call.own_vendor(), first.header.batch_key
+    check_key(batch_key, "header.batch_key")
     return await call.database.run(
         call.caller.scope, lambda tx: find_or_make_batch(tx, vendor_id, project_id, batch_key)
     )
@@ -119,8 +121,12 @@ def _error(task: batch_pb2.NewTask, task_type: int) -> batch_pb2.RowError | None
     if violations := violations_of(task):
         field, message = violations[0]
         return batch_pb2.RowError(reason="INVALID_TASK", field=field, message=message)
-    if "\0" in task.item_key:
-        return batch_pb2.RowError(reason="INVALID_TASK", field="item_key", message="A key cannot hold a NUL character.")
+    try:
+        check_key(task.item_key, "item_key")
+        for place, each in enumerate(task.predictions):
+            check_key(each.model, f"predictions[{place}].model")
+    except KeyMisspelled as error:
+        return batch_pb2.RowError(reason=error.reason, field=error.field or "", message=error.message)
     if task_type_of(task.payload) != task_type:
         message = "The payload is not of the project's task type."
         return batch_pb2.RowError(reason="TASK_TYPE_MISMATCH", field="payload", message=message)
