@@ -29,7 +29,7 @@ from tests.support import largest, platform
 from tests.support.transports import Transport, call_of, transports
 
 R = TypeVar("R", bound=Message)
-EARLY = {"VENDOR_NOT_ACTIVE", "RATE_CARD_UNKNOWN", "EXPERT_NOT_ACTIVE"}
+EARLY = {"VENDOR_NOT_ACTIVE", "VENDOR_NOT_KNOWN", "RATE_CARD_UNKNOWN", "EXPERT_NOT_ACTIVE"}
 """What a service says that has not heard of somebody yet."""
 
 
