@@ -11,6 +11,7 @@ BIN := .venv/bin
 TOOL := .venv/uv-$(UV_VERSION)
 READY := .venv/.synced
 PROTO := gen/fingerprint
+ENGINE := .venv/.compiled
 WEB := tests/contract/web
 WEB_READY := $(WEB)/node_modules/.package-lock.json
 CLIENT := clients/web
@@ -37,19 +38,19 @@ help: ## Tell what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='#' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
 
-run: $(PROTO) ## Start everything, do the main job, keep serving (ONCE=1: exit after the main job)
+run: $(PROTO) $(ENGINE) ## Start everything, do the main job, keep serving (ONCE=1: exit after the main job)
 	@exec $(BIN)/python -m deploy.local
 
-test: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
+test: $(PROTO) $(ENGINE) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
 	@exec $(PYTEST) --ignore=tests/benchmarks --ignore=$(WHOLE_JOB) $(ARGS)
 
-test-fast: $(PROTO) $(WEB_READY) $(CLIENT_READY) ## The unit and contract tests alone
+test-fast: $(PROTO) $(ENGINE) $(WEB_READY) $(CLIENT_READY) ## The unit and contract tests alone
 	@exec $(PYTEST) tests/unit tests/contract $(ARGS)
 
-faults: $(PROTO) ## The long fault matrices (SEEDS: of the whole job, 5, from FIRST on, 1; ARGS: more for pytest)
+faults: $(PROTO) $(ENGINE) ## The long fault matrices (SEEDS: of the whole job, 5, from FIRST on, 1; ARGS: more for pytest)
 	@FAULTS=long SEEDS=$(or $(SEEDS),5) FIRST=$(or $(FIRST),1) exec $(BIN)/pytest tests/faults $(ARGS)
 
-bench: $(PROTO) ## The benchmarks, each beside its limit (ARGS: names, --rounds, --seconds; DATASETS: of real answers)
+bench: $(PROTO) $(ENGINE) ## The benchmarks, each beside its limit (ARGS: names, --rounds, --seconds; DATASETS: of real answers)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 	@exec $(BIN)/pytest -q -s tests/benchmarks/test_scoring.py
 
@@ -82,6 +83,12 @@ clean: ## Drop all data, logs and caches of the local stack
 
 $(PROTO): $(READY) $(shell find proto -type f ! -name '*.pyc')
 	@$(BIN)/python proto/generate.py
+	@touch $@
+
+# Else the first process that scores an answer does it while the answer waits, and each process of a test run.
+$(ENGINE): $(PROTO) $(wildcard services/scoring/aggregation/*.py)
+	@echo "Compiling scoring's engine, once"
+	@$(BIN)/python -m services.scoring compile
 	@touch $@
 
 $(WEB_READY): $(WEB)/package.json $(WEB)/package-lock.json

@@ -16,6 +16,7 @@ import typer
 from services.scoring.aggregation import overlap
 from services.scoring.aggregation.evaluate import bad_raters, choices, numbers, preferences, sets, stopping, texts
 from services.scoring.aggregation.evaluate.bad_raters import Habit
+from services.scoring.aggregation.evaluate.compiling import compile_all
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, read_answers, read_truth
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Scoring: a service, and its engine on files.")
@@ -81,6 +82,12 @@ def spam(
 ) -> None:
     """Measure how well made-up bad raters are found among the real ones."""
     _tell(bad_raters.evaluate(_read(answers), habit or list(Habit), share, seed), alone=as_json)
+
+
+@app.command("compile")
+def compile_engine() -> None:
+    """Compile the engine where it is installed, so that no process does it when answers wait."""
+    compile_all()
 
 
 def _read(file: Path) -> Answers:
