@@ -134,7 +134,7 @@ async def running(*parts: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIt
         await asyncio.wait_for(asyncio.gather(*tasks), 30)
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 20.0) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 120.0) -> None:
     """Returns when a condition comes true; fails if it does not in so many seconds."""
     async with asyncio.timeout(within):
         while not await condition():  # noqa: ASYNC110 what is waited for lies in a server
