@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -58,6 +59,20 @@ class DatabaseUnavailable(Unavailable):
     """The database does not answer for the moment: try again."""
 
     reason = "DATABASE_UNAVAILABLE"
+
+
+class DatabaseUntrusted(DatabaseUnavailable):
+    """The server where the database should be does not prove by its certificate that it is ours."""
+
+    reason = "DATABASE_UNTRUSTED"
+
+
+class DatabaseRefused(DatabaseUnavailable):
+    """The database does not let the role in: its password is another, or the server wants TLS and the URL does not
+    say sslmode=verify-full.
+    """
+
+    reason = "DATABASE_REFUSED"
 
 
 class TransactionConflict(Aborted):
@@ -164,7 +179,7 @@ class Database:
             ages.opened(pid)
             conn.add_termination_listener(lambda _: ages.closed(pid))
 
-        try:
+        with _reaching():
             pool = await asyncpg.create_pool(
                 url,
                 min_size=min_size,
@@ -174,8 +189,6 @@ class Database:
                 init=opened,
                 reset=_nothing_to_reset,
             )
-        except (*_DOWN, OSError, TimeoutError) as error:
-            raise DatabaseUnavailable from error
         return cls(pool, ages, events)
 
     async def close(self, within: float = 10.0) -> None:
@@ -270,10 +283,8 @@ class Database:
             await self._pool.release(conn)
 
     async def _acquire(self) -> Connection:
-        try:
+        with _reaching():
             return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
-        except (*_DOWN, OSError, TimeoutError) as error:
-            raise DatabaseUnavailable from error
 
     async def _once(
         self,
@@ -284,6 +295,25 @@ class Database:
     ) -> T:
         async with self.transaction(scope, statement_timeout=statement_timeout, by_index=by_index) as tx:
             return await work(tx)
+
+
+async def connect_alone(url: str) -> asyncpg.Connection[asyncpg.Record]:
+    """A connection outside any pool, for what is done once. Raises `DatabaseUnavailable`."""
+    with _reaching():
+        return await asyncpg.connect(url)
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Maps what keeps a connection from being made."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise DatabaseUntrusted from error
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise DatabaseRefused from error
+    except (*_DOWN, OSError, TimeoutError) as error:
+        raise DatabaseUnavailable from error
 
 
 async def _nothing_to_reset(_: object) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
-
-from chassis.db import Database, Scope
+from chassis.db import Database, Scope, connect_alone
 from chassis.errors import FailedPrecondition
 
 if TYPE_CHECKING:
+    import asyncpg
+
     Connection = asyncpg.Connection[asyncpg.Record]
 
 CHASSIS_MIGRATIONS = Path(__file__).parent / "migrations"
@@ -76,12 +76,12 @@ async def migrate(
     """Brings a service's database to the current schema; returns the names of the files it applied.
 
     Makes the role (its password is set anew each time) and the database when missing. Safe to repeat, and safe for
-    several at once. Raises `MigrationChanged`, `MigrationMisnamed`, `RoleTooPowerful`, or what PostgreSQL says of a
-    file; then the files before that one stay applied.
+    several at once. Raises `DatabaseUnavailable`, `MigrationChanged`, `MigrationMisnamed`, `RoleTooPowerful`, or what
+    PostgreSQL says of a file; then the files before that one stay applied.
     """
     wanted = migrations(service_migrations)
     await _make_database(admin_url, database, app_role, app_password)
-    conn: Connection = await asyncpg.connect(database_url(admin_url, database))
+    conn = await connect_alone(database_url(admin_url, database))
     try:
         await conn.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await conn.execute(_LEDGER)
@@ -183,7 +183,7 @@ $$, $1::text, current_database())
 
 async def _make_database(admin_url: str, database: str, role: str, password: str) -> None:
     """Makes role and database when missing. The lock is the whole server's: roles are shared by its databases."""
-    conn: Connection = await asyncpg.connect(admin_url)
+    conn = await connect_alone(admin_url)
     try:
         await conn.execute("SELECT pg_advisory_lock($1)", _LOCK)
         if await conn.fetchval(_TOO_POWERFUL, role):

@@ -139,8 +139,7 @@ async def _know_revoked(
 
     While the bus is away the life of tokens is the bound: what was revoked before our start has ended by then.
     """
-    where, prefix = settings.kafka_bootstrap_servers, settings.kafka_topic_prefix
-    broadcast = Broadcast(where, Revoked, revocations.take, topic_prefix=prefix)
+    broadcast = Broadcast(settings.kafka, Revoked, revocations.take, topic_prefix=settings.kafka_topic_prefix)
     async with asyncio.TaskGroup() as parts:
         parts.create_task(broadcast.run(stop))
         await pause(_LONGEST_TOKEN_LIFE, broadcast.caught_up, stop)
@@ -159,7 +158,7 @@ async def _run_events(
     while not stop.is_set() and await _unfit(service, database):
         await pause(_FIRST_LOOK_SECONDS, stop)
     types, prefix = catalogue(), settings.kafka_topic_prefix
-    publisher = KafkaPublisher(producer_settings(settings.kafka_bootstrap_servers), prefix)
+    publisher = KafkaPublisher(producer_settings(settings.kafka), prefix)
     await _warm_up(publisher, sorted({type_.topic for type_ in types.values() if type_.owner == service.name}), stop)
     relay = Relay(database, publisher.publish)
     database.on_commit_with_events = relay.wake
@@ -170,7 +169,7 @@ async def _run_events(
             parts.create_task(run_timer(database, housekeeping.TIMER, None, stop))
             if service.reactions:
                 handler = Handler(service.name, database, service.reactions, context, types)
-                group = consumer_settings(settings.kafka_bootstrap_servers, prefix + service.name)
+                group = consumer_settings(settings.kafka, prefix + service.name)
                 consumer = Consumer(handler, group, topic_prefix=prefix)
                 parts.create_task(consumer.run(stop))
                 parts.create_task(run_timers(database, jobs(handler, consumer, database), context, stop))

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 import structlog
 import typer
 import uvloop
+from confluent_kafka import KafkaException
 
 from chassis import log
 from chassis.bus import topics
@@ -40,21 +41,25 @@ def main(service: Service[C], commands: typer.Typer | None = None) -> None:
     for role, told in _ROLES.items():
         app.command(role.value, help=told)(_runner(service, role))
     app.command("migrate", help="Bring the database to the current schema and make the topics, then end.")(
-        lambda: uvloop.run(_migrate(service))
+        lambda: _run_to_end(_migrate(service))
     )
     app(prog_name=f"python -m services.{service.name}")
 
 
 def _runner(service: Service[C], role: Role) -> Callable[[], None]:
-    def run() -> None:
-        try:
-            uvloop.run(run_role(service, role))
-        except ServiceError as error:
-            # What it needs is away: whoever runs the process starts it anew.
-            _log.error("not started", error=str(error))
-            raise SystemExit(1) from None
+    return lambda: _run_to_end(run_role(service, role))
 
-    return run
+
+def _run_to_end(work: Coroutine[None, None, None]) -> None:
+    """Runs it. If what it needs is away or does not let it in, the process ends, and whoever runs it starts it anew."""
+    try:
+        uvloop.run(work)
+    except ServiceError as error:
+        cause = error.__cause__
+        # Why a connection fails holds no data; what PostgreSQL says may.
+        reason = {"cause": str(cause)} if isinstance(cause, OSError | KafkaException) else {}
+        _log.error("not started", error=str(error), **reason)
+        raise SystemExit(1) from None
 
 
 async def _migrate(service: Service[C]) -> None:
@@ -74,7 +79,7 @@ async def _migrate(service: Service[C]) -> None:
         service.migrations,
     )
     await topics.ensure(
-        settings.kafka_bootstrap_servers,
+        settings.kafka,
         topics.topics_of(catalogue().values()),
         prefix=settings.kafka_topic_prefix,
         partitions=settings.kafka_partitions,

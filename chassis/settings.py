@@ -6,13 +6,27 @@ Settings that every service has begin with ``PRECEPTOR_``; a service's own begin
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chassis.bus.brokers import Brokers
+from chassis.tls import CaFile, checked_url
 
 
 class SettingsError(SystemExit):
@@ -55,14 +69,21 @@ Networks = Annotated[
 class ChassisSettings(BaseSettings):
     """What every service is told, in whatever role it runs."""
 
-    model_config = SettingsConfigDict(env_prefix="PRECEPTOR_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PRECEPTOR_", env_nested_delimiter="_", env_nested_max_split=1, extra="forbid", frozen=True
+    )
 
+    database_ca_file: CaFile | None = Field(
+        None, description="CAs of the database's certificate; with it both URLs mean sslmode=verify-full."
+    )
     database_url: DatabaseUrl = Field(description="The service's own database, as the role <service>_app.")
     admin_database_url: SecretStr | None = Field(None, description="An administrator's URL; only `migrate` needs it.")
     database_pool_size: int = Field(8, ge=1, le=200, description="Connections of one process.")
     statement_cache_size: int = Field(100, ge=0, description="0 behind a pooler that shares sessions by transaction.")
 
-    kafka_bootstrap_servers: str = Field(min_length=1, description="Brokers, as host:port with commas between.")
+    kafka: Brokers = Field(
+        default_factory=dict, validate_default=True, description="Where brokers are, how they are spoken to."
+    )
     kafka_topic_prefix: str = Field("", pattern=r"^[a-z0-9._-]*$", description="Put before topic and group names.")
     kafka_partitions: int = Field(12, ge=1, le=1000, description="Partitions of a new topic; never changed later.")
     kafka_replication: int = Field(1, ge=1, le=9, description="Replicas of a new topic.")
@@ -91,6 +112,11 @@ class ChassisSettings(BaseSettings):
     grace: Duration = Field(timedelta(seconds=20), description="For calls in flight when the server stops.")
     connection_age: Positive = Field(timedelta(minutes=5), description="After which clients look up servers anew.")
 
+    @field_validator("database_url", "admin_database_url")
+    @classmethod
+    def _whole_tls(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        return url and SecretStr(checked_url(url.get_secret_value(), info.data.get("database_ca_file")))
+
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -101,18 +127,35 @@ def load(settings: type[S]) -> S:
     Raises `SettingsError` naming every missing, malformed or unknown variable.
     """
     prefix = settings.model_config.get("env_prefix", "")
+    known = set(_names(settings))
     unknown = sorted(
         name
         for name in os.environ
-        if name.upper().startswith(prefix) and name.upper()[len(prefix) :].lower() not in settings.model_fields
+        if name.upper().startswith(prefix) and name.upper()[len(prefix) :].lower() not in known
     )
     faults = [f"{name}: there is no such setting" for name in unknown]
     try:
         loaded = settings()
     except ValidationError as error:
-        faults += [
-            f"{prefix}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)
-        ]
+        faults += faults_of(error, prefix)
     if faults:
         raise SettingsError("The settings do not fit:\n  " + "\n  ".join(faults))
     return loaded
+
+
+def faults_of(error: ValidationError, prefix: str) -> list[str]:
+    """Each fault with the variable that it is of, and without its value."""
+    return [
+        f"{prefix}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+        for item in error.errors(include_input=False)
+    ]
+
+
+def _names(settings: type[BaseModel]) -> Iterator[str]:
+    """The settings' names; those of a group begin with the group's."""
+    for name, field in settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            yield from (f"{name}_{inner}" for inner in _names(group))
+        else:
+            yield name

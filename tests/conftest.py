@@ -166,7 +166,7 @@ async def payouts_database(payouts_url: str) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture
 async def bus(backends: Backends) -> AsyncIterator[Bus]:
     """A part of the shared Kafka for one test, with tasking's topics in it."""
-    own = Bus(backends.kafka_bootstrap, f"t{uuid4().hex[:10]}.")
+    own = Bus(backends.brokers, f"t{uuid4().hex[:10]}.")
     await own.create("tasking")
     yield own
     await own.drop()

@@ -14,9 +14,10 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from google.protobuf.message import Message
 
+from chassis.bus.brokers import Brokers
+from chassis.bus.client_log import kafka_log
 from chassis.bus.consumer import consumer_settings
 from chassis.bus.intake import Intake
-from chassis.bus.publisher import kafka_log
 from chassis.bus.wire import StepOver, record_of, unreadable
 from chassis.contract.events import event_type
 from chassis.waiting import Backoff, pause
@@ -31,7 +32,7 @@ _METADATA_SECONDS = 5.0
 class Broadcast(Generic[M]):
     """Reads all states of one type and hands each on. A record that is no such state is left out, and logged."""
 
-    def __init__(self, bootstrap: str, state: type[M], take: Callable[[M], None], *, topic_prefix: str = "") -> None:
+    def __init__(self, brokers: Brokers, state: type[M], take: Callable[[M], None], *, topic_prefix: str = "") -> None:
         """`take` is called in the loop that `run` runs in; it must be quick, and may raise `ValueError`."""
         type_ = event_type(state)
         self._topic = type_.topic
@@ -39,7 +40,7 @@ class Broadcast(Generic[M]):
         self._take = take
         self._intake = Intake({type_.name: type_}, {type_.name})
         # The client asks for a group's name, and without commits does nothing with it.
-        settings = {**consumer_settings(bootstrap, "broadcast"), "group.protocol": "classic"}
+        settings = {**consumer_settings(brokers, "broadcast"), "group.protocol": "classic"}
         self._settings = {**settings, "enable.partition.eof": True}
         self.caught_up = asyncio.Event()
         """Set once everything that lay in the topic at the start has been handed on."""

@@ -21,9 +21,11 @@ import confluent_kafka as kafka
 import structlog
 from confluent_kafka import KafkaException, Message, TopicPartition
 
+from chassis.bus.brokers import Brokers, Settings, client_settings
+from chassis.bus.client_log import kafka_log
 from chassis.bus.handler import Handler, Reaction
 from chassis.bus.intake import Record
-from chassis.bus.publisher import BusUnavailable, Settings, client_settings, kafka_log
+from chassis.bus.publisher import BusUnavailable
 from chassis.bus.wire import StepOver, record_of, unreadable
 from chassis.errors import ServiceError
 from chassis.waiting import Backoff
@@ -57,14 +59,14 @@ class Held:
 
 
 def consumer_settings(
-    bootstrap: str, group: str, more: Mapping[str, str | int | float | bool] | None = None
+    brokers: Brokers, group: str, more: Mapping[str, str | int | float | bool] | None = None
 ) -> Settings:
     """What a consumer needs here: the broker-side group protocol, offsets committed by us alone, small buffers.
 
     The topics must exist before a consumer of the new protocol subscribes.
     """
     return {
-        **client_settings(bootstrap),
+        **client_settings(brokers),
         "group.id": group,
         "group.protocol": "consumer",
         "enable.auto.commit": False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -12,15 +11,11 @@ import orjson
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from chassis.bus.brokers import Brokers, Settings, client_settings
+from chassis.bus.client_log import kafka_log
 from chassis.errors import Unavailable
 
-Settings = dict[str, str | int | float | bool]
 _log = structlog.get_logger(__name__)
-
-kafka_log = logging.getLogger("librdkafka")
-"""Where producers and consumers write; without a logger they write to stderr by themselves."""
-# It warns at each start that `enable.gapless.guarantee` is experimental, which is known.
-kafka_log.addFilter(lambda record: "CONFWARN" not in record.getMessage())
 
 LARGEST_DEAD_LETTER = 2 * 1024 * 1024
 """Bytes. A dead letter is whatever came, as large as a broker takes it, and more headers. Events are smaller."""
@@ -52,18 +47,10 @@ class Waiting(NamedTuple):
     headers: str
 
 
-def client_settings(bootstrap: str) -> Settings:
-    """What every client needs here: a broker that came back is found within a second and a half, as by Java clients.
-
-    librdkafka by itself waits up to ten between two tries to connect.
-    """
-    return {"bootstrap.servers": bootstrap, "reconnect.backoff.max.ms": 1_000}
-
-
-def producer_settings(bootstrap: str, more: Mapping[str, str | int | float | bool] | None = None) -> Settings:
+def producer_settings(brokers: Brokers, more: Mapping[str, str | int | float | bool] | None = None) -> Settings:
     """What a producer needs here. librdkafka's own defaults would let a retried batch overtake the next one."""
     return {
-        **client_settings(bootstrap),
+        **client_settings(brokers),
         "enable.idempotence": True,
         "enable.gapless.guarantee": True,
         "acks": "all",

@@ -14,7 +14,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from chassis.bus.publisher import LARGEST_DEAD_LETTER, BusUnavailable, client_settings, kafka_log
+from chassis.bus.brokers import Brokers, client_settings
+from chassis.bus.client_log import kafka_log
+from chassis.bus.publisher import LARGEST_DEAD_LETTER, BusUnavailable
 from chassis.contract.events import EventType, Kind
 
 _log = structlog.get_logger(__name__)
@@ -64,18 +66,18 @@ def _dropped(retention: timedelta | None) -> dict[str, str]:
 
 
 async def ensure(
-    bootstrap: str, topics: Collection[Topic], *, prefix: str = "", partitions: int = 12, replication: int = 1
+    brokers: Brokers, topics: Collection[Topic], *, prefix: str = "", partitions: int = 12, replication: int = 1
 ) -> None:
     """Makes the topics that are missing and waits until the cluster knows them.
 
     Existing ones are left alone: another number of partitions would break the order of keys. A broker without admin
     requests makes them by itself when asked about them. Raises `BusUnavailable`.
     """
-    await asyncio.to_thread(_ensure, bootstrap, topics, prefix, partitions, replication)
+    await asyncio.to_thread(_ensure, brokers, topics, prefix, partitions, replication)
 
 
-def _ensure(bootstrap: str, topics: Collection[Topic], prefix: str, partitions: int, replication: int) -> None:
-    admin = AdminClient(client_settings(bootstrap), logger=kafka_log)
+def _ensure(brokers: Brokers, topics: Collection[Topic], prefix: str, partitions: int, replication: int) -> None:
+    admin = AdminClient(client_settings(brokers), logger=kafka_log)
     wanted = {prefix + topic.name: topic for topic in topics}
     try:
         missing = wanted.keys() - _known(admin)

@@ -17,6 +17,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from google.protobuf.json_format import MessageToDict
 from rich.table import Table
 
+from chassis.bus.brokers import Brokers, client_settings
+from chassis.bus.client_log import kafka_log
 from clients.cli.access import Access, access_of
 from clients.cli.printing import output
 from clients.health import LIVENESS, serving
@@ -60,7 +62,7 @@ def status(
 
 async def look(described: Mapping[str, Any], access: Access | None = None) -> list[ServiceStatus]:
     """Asks all services side by side; what is inside them only in the name of an operator."""
-    lags = asyncio.to_thread(_lags, described["kafka"]["bootstrap"], described["topic_prefix"], described["services"])
+    lags = asyncio.to_thread(_lags, Brokers(**described["kafka"]), described["topic_prefix"], described["services"])
     probes = [_probe(name, address) for name, address in described["services"].items()]
     waiting, answers, inside = await asyncio.gather(lags, asyncio.gather(*probes), _inside(access))
     return [
@@ -92,9 +94,9 @@ async def _probe(name: str, address: str) -> tuple[str, bool, bool]:
     return name, alive, ready
 
 
-def _lags(bootstrap: str, prefix: str, services: Mapping[str, str]) -> dict[str, int]:
+def _lags(brokers: Brokers, prefix: str, services: Mapping[str, str]) -> dict[str, int]:
     """Events that each service's consumer has not taken yet; empty where Kafka does not answer."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(client_settings(brokers), logger=kafka_log)
     try:
         return {name: _lag(admin, prefix + name) for name in services}
     except KafkaException:
@@ -123,7 +125,7 @@ def _print(described: Mapping[str, Any], found: list[ServiceStatus]) -> None:
         table.add_row(service.service, service.address, alive, ready, lag, *_cells(service.inside))
     console.print(table)
     kafka, postgres = described["kafka"], described["postgres"]
-    console.print(f"{kafka['description']} at {kafka['bootstrap']}, {postgres['description']}", highlight=False)
+    console.print(f"{kafka['description']} at {kafka['bootstrap_servers']}, {postgres['description']}", highlight=False)
 
 
 def _cells(inside: Mapping[str, Any] | None) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chassis.bus.brokers import Brokers
 from deploy.local.java import find_java
 from deploy.local.kafka_jars import KAFKA_VERSION, kafka_jars
 from deploy.local.ports import HOST, free_port
@@ -69,11 +70,14 @@ class KafkaServer:
 
     process: Process
     port: int
+    """Of the first listener."""
+    ports: Mapping[str, int]
+    """The port of each listener, by its name."""
 
     @property
-    def bootstrap(self) -> str:
-        """The address that clients start from."""
-        return f"{HOST}:{self.port}"
+    def brokers(self) -> Brokers:
+        """How clients reach it."""
+        return Brokers(bootstrap_servers=f"{HOST}:{self.port}")
 
     @property
     def description(self) -> str:
@@ -88,18 +92,21 @@ async def start_kafka(
     port: int | None = None,
     java: Path | None = None,
     settings: Mapping[str, str] | None = None,
+    listeners: Sequence[str] = ("PLAINTEXT",),
+    format_with: Sequence[str] = (),
 ) -> KafkaServer:
-    """Start the broker on `data`, formatting it first where that is new.
+    """Start the broker on `data`, formatting it first where that is new, with `format_with` as further arguments.
 
-    `settings` are broker settings that come last. Raises JarsUnavailableError, JavaMissingError, ChildFailedError.
+    `settings` are broker settings that come last. Listeners are named like their protocol, and `port` is the first's.
+    Raises JarsUnavailableError, JavaMissingError, ChildFailedError.
     """
     jars = await kafka_jars()
     launcher = _launcher(java or (await find_java()).path, jars)
     if not (data / "log").exists():
-        await _format(supervisor, data, launcher)
+        await _format(supervisor, data, launcher, format_with)
     for tries_left in reversed(range(_PORT_TRIES)):
-        chosen = port or free_port()
-        config = _write_config(data / "server.properties", chosen, data / "log", settings or {})
+        ports = {name: free_port() for name in listeners} | ({listeners[0]: port} if port else {})
+        config = _write_config(data / "server.properties", ports, data / "log", settings or {})
         program = Program("kafka", [*launcher, "kafka.Kafka", str(config)], cwd=data, stop_within=20.0)
         try:
             process = await supervisor.start(program, log_says("Kafka Server started"), _IDLE_SECONDS)
@@ -107,19 +114,19 @@ async def start_kafka(
             if not tries_left or "Address already in use" not in str(failure):
                 raise
         else:
-            return KafkaServer(process, chosen)
+            return KafkaServer(process, ports[listeners[0]], ports)
     raise AssertionError("unreachable")
 
 
-async def _format(supervisor: Supervisor, data: Path, launcher: Sequence[str]) -> None:
+async def _format(supervisor: Supervisor, data: Path, launcher: Sequence[str], more: Sequence[str]) -> None:
     """Format beside the final place and move there when done, so that a crash leaves nothing half made."""
     new = data / "log.new"
     shutil.rmtree(new, ignore_errors=True)
     await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
-    config = _write_config(data / "format.properties", free_port(), new, {})
+    config = _write_config(data / "format.properties", {"PLAINTEXT": free_port()}, new, {})
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # In one word: one id in sixty-four begins with a dash, and would be taken for an option.
-    argv = [*launcher, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(config)]
+    argv = [*launcher, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(config), *more]
     process = await supervisor.start(Program("kafka-format", argv, cwd=data))
     await process.wait_ended(_IDLE_SECONDS)
     await supervisor.stop(process)
@@ -131,14 +138,17 @@ def _launcher(java: Path, jars: Sequence[Path]) -> list[str]:
     return [str(java), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", ":".join(map(str, jars))]
 
 
-def _write_config(path: Path, port: int, log: Path, settings: Mapping[str, str]) -> Path:
+def _write_config(path: Path, ports: Mapping[str, int], log: Path, settings: Mapping[str, str]) -> Path:
     controller = free_port()
+    for_clients = ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
     addresses = {
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "listeners": f"{for_clients},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": for_clients,
         "controller.quorum.voters": f"1@{HOST}:{controller}",
         "log.dirs": str(log),
     }
     lines = (f"{name}={value}\n" for name, value in {**SETTINGS, **addresses, **settings}.items())
+    # For our eyes only: the settings of a listener may hold passwords.
+    path.touch(mode=0o600)
     path.write_text("".join(lines))
     return path

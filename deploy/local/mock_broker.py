@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 
+from chassis.bus.brokers import Brokers
 from deploy.local.processes import Program, Supervisor, log_says
 
 _PRODUCER = 0
@@ -18,12 +19,12 @@ _READY = "in-memory broker at "
 _REBALANCE_DELAY_MS = 100
 
 
-async def start_mock_broker(supervisor: Supervisor, topics: Mapping[str, int]) -> str:
-    """Start it with these topics (name: partitions); the address that clients start from. Raises ChildFailedError."""
+async def start_mock_broker(supervisor: Supervisor, topics: Mapping[str, int]) -> Brokers:
+    """Start it with these topics (name: partitions); how clients reach it. Raises ChildFailedError."""
     wanted = [f"{name}:{partitions}" for name, partitions in topics.items()]
     program = Program("mock-broker", [sys.executable, "-m", "deploy.local.mock_broker", *wanted])
     process = await supervisor.start(program, log_says(f"{_READY}127.0.0.1:"), within=60.0)
-    return process.output().rpartition(_READY)[2].split()[0]
+    return Brokers(bootstrap_servers=process.output().rpartition(_READY)[2].split()[0])
 
 
 def main(arguments: Sequence[str]) -> None:

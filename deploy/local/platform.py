@@ -17,7 +17,7 @@ from deploy.local.operator import ensure_operator
 from deploy.local.processes import Supervisor, Tell
 from deploy.local.provider.launch import ProviderServer, start_provider
 from deploy.local.secrets import Secrets
-from deploy.local.services import SERVICES, ServiceProcess, common_settings, run_command, start_service
+from deploy.local.services import SERVICES, ServiceProcess, common_settings, kafka_settings, run_command, start_service
 from deploy.local.stack import Backends
 
 ADMIN_EMAIL = "admin@preceptor.example"
@@ -81,7 +81,10 @@ class Platform:
         return {
             "services": {name: self.address(name) for name in SERVICES},
             "edge": {"url": self.edge.url, "admin": self.edge.admin},
-            "kafka": {"description": self.backends.kafka_description, "bootstrap": self.backends.kafka_bootstrap},
+            "kafka": {
+                "description": self.backends.kafka_description,
+                **self.backends.brokers.model_dump(mode="json", exclude_defaults=True),
+            },
             "topic_prefix": self.topic_prefix,
             "postgres": {"description": self.backends.postgres_description},
             "provider": self.provider.url,
@@ -158,8 +161,9 @@ async def _make_keys(supervisor: Supervisor, secrets: Secrets) -> None:
 
 
 async def _migrate(platform: Platform) -> None:
-    """Brings all four databases to their schema, side by side. Only these processes know the administrator's URL."""
-    administrator = {"PRECEPTOR_ADMIN_DATABASE_URL": platform.backends.postgres_url}
+    """Brings all four databases to their schema, side by side. Only these processes sign in as an administrator."""
+    backends = platform.backends
+    administrator = {"PRECEPTOR_ADMIN_DATABASE_URL": backends.postgres_url, **kafka_settings(backends.brokers)}
     await _side_by_side(
         *(
             run_command(platform.supervisor, service, {**platform.settings[service], **administrator}, "migrate")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from chassis.bus.brokers import Brokers
 from clients.health import serving
 from deploy.local.paths import ROOT
 from deploy.local.ports import HOST, free_port
@@ -38,7 +39,7 @@ def common_settings(service: str, backends: Backends, secrets: Secrets, prefix: 
     )
     return {
         "PRECEPTOR_DATABASE_URL": urlunsplit(own),
-        "PRECEPTOR_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap,
+        **kafka_settings(backends.service_brokers.get(service, backends.brokers)),
         "PRECEPTOR_KAFKA_TOPIC_PREFIX": prefix,
         "PRECEPTOR_KAFKA_PARTITIONS": str(partitions),
         "PRECEPTOR_JWKS_FILE": str(secrets.jwks),
@@ -48,6 +49,12 @@ def common_settings(service: str, backends: Backends, secrets: Secrets, prefix: 
         "PRECEPTOR_DRAIN": "0",
         "PRECEPTOR_GRACE": "5",
     }
+
+
+def kafka_settings(brokers: Brokers) -> dict[str, str]:
+    """What a process is told to reach Kafka so."""
+    told = brokers.model_dump(mode="json", exclude_defaults=True)
+    return {f"PRECEPTOR_KAFKA_{name.upper()}": str(value) for name, value in told.items()}
 
 
 def database(service: str, prefix: str) -> str:

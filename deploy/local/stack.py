@@ -1,9 +1,11 @@
 """PostgreSQL and Kafka for one run, ours or the ones that the environment names, and their addresses.
 
     async with start_backends(LOCAL / "data", fast=False) as backends:
-        ...                                     # backends.postgres_url, backends.kafka_bootstrap
+        ...                                     # backends.postgres_url, backends.brokers
 
-`DATABASE_URL` (an administrator's) and `KAFKA_BOOTSTRAP_SERVERS` name servers to use instead of starting any.
+`DATABASE_URL` (an administrator's) and `KAFKA_BOOTSTRAP_SERVERS` name servers to use instead of starting any. TLS to
+them is said by the URL's parameters (`sslmode=verify-full&sslrootcert=FILE`) and by the services' own settings of
+Kafka, such as `PRECEPTOR_KAFKA_SECURITY_PROTOCOL`.
 """
 
 import asyncio
@@ -15,8 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
+from pydantic import ValidationError
 from rich.console import Console
 
+from chassis.bus.brokers import Brokers
+from chassis.settings import SettingsError, faults_of
 from deploy.local.java import JavaMissingError
 from deploy.local.kafka import start_kafka
 from deploy.local.kafka_jars import JarsUnavailableError
@@ -25,10 +30,10 @@ from deploy.local.postgres import start_postgres
 from deploy.local.processes import Supervisor, Tell
 
 _IN_MEMORY = "librdkafka's in-memory broker"
-
+_PREFIX = "PRECEPTOR_KAFKA_"
 
 _Postgres = Coroutine[None, None, tuple[str, str]]
-_Kafka = Coroutine[None, None, tuple[str, str, bool]]
+_Kafka = Coroutine[None, None, tuple[Brokers, str, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,14 @@ class Backends:
     postgres_url: str = field(repr=False)
     """An administrator's address."""
     postgres_description: str
-    kafka_bootstrap: str
+    brokers: Brokers
+    """How an administrator reaches Kafka."""
     kafka_description: str
     kafka_is_real: bool
     """False on the in-memory broker: nothing there outlives it, and its topics were given at the start."""
     supervisor: Supervisor
+    service_brokers: Mapping[str, Brokers] = field(default_factory=dict)
+    """How a service reaches Kafka, where that is not as an administrator does."""
 
 
 class DataInUseError(RuntimeError):
@@ -83,8 +91,8 @@ async def _both(supervisor: Supervisor, postgres: _Postgres, kafka: _Kafka) -> B
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     url, description = database.result()
-    bootstrap, broker, real = bus.result()
-    return Backends(url, description, bootstrap, broker, real, supervisor)
+    brokers, broker, real = bus.result()
+    return Backends(url, description, brokers, broker, real, supervisor)
 
 
 async def _postgres(supervisor: Supervisor, data: Path, fast: bool) -> tuple[str, str]:
@@ -101,9 +109,9 @@ async def _postgres(supervisor: Supervisor, data: Path, fast: bool) -> tuple[str
 
 async def _kafka(
     supervisor: Supervisor, data: Path, required: bool, topics: Mapping[str, int]
-) -> tuple[str, str, bool]:
+) -> tuple[Brokers, str, bool]:
     if servers := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        return servers, f"the Kafka at {servers}", True
+        return _named_brokers(servers), f"the Kafka at {servers}", True
     try:
         server = await start_kafka(supervisor, data)
     except (JarsUnavailableError, JavaMissingError) as missing:
@@ -111,7 +119,17 @@ async def _kafka(
             raise
         _warn(missing)
         return await start_mock_broker(supervisor, topics), _IN_MEMORY, False
-    return server.bootstrap, server.description, True
+    return server.brokers, server.description, True
+
+
+def _named_brokers(servers: str) -> Brokers:
+    """Brokers of others. Our services inherit the settings that say how they are reached, and we read the same."""
+    told = {name: os.environ.get(_PREFIX + name.upper()) for name in Brokers.model_fields}
+    values = {name: value for name, value in told.items() if value is not None}
+    try:
+        return Brokers.model_validate({**values, "bootstrap_servers": servers})
+    except ValidationError as error:
+        raise SettingsError("\n  ".join(["The settings do not fit:", *faults_of(error, _PREFIX)])) from None
 
 
 def _warn(missing: Exception) -> None:

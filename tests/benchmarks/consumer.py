@@ -61,7 +61,7 @@ async def _nothing(_: Transaction, __: Sequence[Event[AnswerSubmitted]], ___: ob
 
 async def _publish(rig: Rig, events: int) -> str:
     """Fills the topic; gives its whole name."""
-    publisher = KafkaPublisher(producer_settings(rig.backends.kafka_bootstrap), rig.prefix)
+    publisher = KafkaPublisher(producer_settings(rig.backends.brokers), rig.prefix)
     made = [writer("tasking").row(event) for event in answers_submitted(events)]
     rows = [Waiting(0, 0, row.topic, row.key, row.payload, row.headers) for row in made]
     for start in range(0, events, _BATCH):
@@ -73,7 +73,7 @@ async def _publish(rig: Rig, events: int) -> str:
 async def _consume(rig: Rig, database: Database, reactions: Reactions, name: str, events: int) -> float:
     """The consumer of a service, under a name of its own, until it has applied all."""
     handler: Handler[object] = Handler(name, database, reactions, None, catalogue())
-    group = consumer_settings(rig.backends.kafka_bootstrap, f"{rig.prefix}{name}")
+    group = consumer_settings(rig.backends.brokers, f"{rig.prefix}{name}")
     consumer, stop = Consumer(handler, group, topic_prefix=rig.prefix), asyncio.Event()
     running = asyncio.create_task(consumer.run(stop))
     await _until(lambda: handler.counts.applied > 0 or running.done())
@@ -92,7 +92,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 async def _consume_bare(rig: Rig, url: str, topic: str, name: str, events: int) -> float:
     """Read, decode, mark as taken, commit: nothing else."""
-    client = kafka.Consumer(consumer_settings(rig.backends.kafka_bootstrap, f"{rig.prefix}{name}"))
+    client = kafka.Consumer(consumer_settings(rig.backends.brokers, f"{rig.prefix}{name}"))
     client.subscribe([topic])
     connection = await asyncpg.connect(url)
     done, first, start = 0, 0, 0.0

@@ -33,8 +33,8 @@ async def run(rig: Rig, step: Step) -> Sequence[Figure]:
     events = max(_BATCH, int(rig.seconds * _EVENTS_A_SECOND))
     async with rig.database("tasking", SERVICE.migrations) as (url, database), rig.administrator(url) as administrator:
         await _stash(database, administrator, events)
-        publisher = KafkaPublisher(producer_settings(rig.backends.kafka_bootstrap), rig.prefix)
-        producer = Producer(producer_settings(rig.backends.kafka_bootstrap))
+        publisher = KafkaPublisher(producer_settings(rig.backends.brokers), rig.prefix)
+        producer = Producer(producer_settings(rig.backends.brokers))
         rounds = iter(step.through(range(rig.rounds + 1)))
 
         async def ours() -> float:

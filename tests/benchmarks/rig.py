@@ -130,7 +130,7 @@ class Rig:
     async def with_own_topics(self) -> Rig:
         """The same with fresh topics: what one benchmark leaves on the bus is nothing for the services of the next."""
         prefix, wanted = f"b{uuid4().hex[:6]}.", topics.topics_of(catalogue().values())
-        await topics.ensure(self.backends.kafka_bootstrap, wanted, prefix=prefix, partitions=PARTITIONS)
+        await topics.ensure(self.backends.brokers, wanted, prefix=prefix, partitions=PARTITIONS)
         return replace(self, prefix=prefix)
 
 
@@ -145,7 +145,7 @@ async def start_rig(home: Path, rounds: int, seconds: float) -> AsyncIterator[Ri
     async with Supervisor(home / "logs") as supervisor:
         postgres = await start_postgres(supervisor, home / "postgres", settings=_POSTGRES)
         kafka = await start_kafka(supervisor, home / "kafka")
-        backends = Backends(postgres.url, "PostgreSQL 18", kafka.bootstrap, kafka.description, True, supervisor)
+        backends = Backends(postgres.url, "PostgreSQL 18", kafka.brokers, kafka.description, True, supervisor)
         secrets, databases = Secrets(home / "secrets"), Databases(postgres.url, "bench")
         secrets.folder.mkdir(parents=True, exist_ok=True)
         keys = ("generate-keys", "--private", str(secrets.signing_keys), "--public", str(secrets.jwks))

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import uvloop
 
+from chassis.bus.brokers import Brokers
 from chassis.bus.publisher import KafkaPublisher, Waiting, producer_settings
 from chassis.bus.relay import Publish, Relay
 from chassis.db import Database
@@ -106,7 +107,7 @@ async def _relay(plan: Plan) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     database = await Database.connect(plan.url, max_size=2)
-    publisher = KafkaPublisher(producer_settings(plan.bootstrap), plan.prefix)
+    publisher = KafkaPublisher(producer_settings(Brokers(bootstrap_servers=plan.bootstrap)), plan.prefix)
     await Relay(database, _mortal(publisher.publish, plan), batch=plan.batch).run(stop)
 
 

@@ -21,7 +21,8 @@ async def test_its_batch_is_sent_again_and_applied_once(
 
     async with tasking_database.transaction(Scope.service()) as tx:
         tx.emit(*(completed(f"b{number % 5}", number) for number in range(50)))
-    plan = Plan(tasking_url, bus.bootstrap, bus.prefix, str(deaths_log), 1, dies_after_flush=1, seconds_between_kills=0)
+    where = (tasking_url, bus.brokers.bootstrap_servers, bus.prefix)
+    plan = Plan(*where, str(deaths_log), 1, dies_after_flush=1, seconds_between_kills=0)
     async with mortal_relays(plan):
         await eventually(has_died)
     assert await depth(tasking_database) == 50

@@ -39,7 +39,7 @@ async def test_relay_loses_nothing(tasking_url: str, payouts_database: Database,
     started = time.monotonic()
     database = await Database.connect(tasking_url, max_size=WRITERS + 1)
     consumer = handler(payouts_database)
-    plan = Plan(tasking_url, bus.bootstrap, bus.prefix, str(tmp_path / "deaths"), **PLAN)  # type: ignore[arg-type]
+    plan = Plan(tasking_url, bus.brokers.bootstrap_servers, bus.prefix, str(tmp_path / "deaths"), **PLAN)  # type: ignore[arg-type]
     async with running(bus.consumer(consumer, "payouts").run):
         async with mortal_relays(plan) as deaths:
             await first_arrival(database, consumer.counts)

@@ -21,7 +21,7 @@ def reader(bus: Bus, into: list[str]) -> Broadcast[Revoked]:
             raise ValueError
         into.append(revoked.revoked_id)
 
-    return Broadcast(bus.bootstrap, Revoked, take, topic_prefix=bus.prefix)
+    return Broadcast(bus.brokers, Revoked, take, topic_prefix=bus.prefix)
 
 
 async def test_each_reader_gets_all_that_was_and_all_that_comes(bus: Bus) -> None:

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, TopicPartition
 from preceptor.tasking.v1 import events_pb2 as tasking
 
+from chassis.bus.brokers import client_settings
 from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.envelope import Event
 from chassis.db import Database, Scope, Transaction
@@ -112,7 +113,7 @@ async def test_offsets_whose_commit_failed_are_committed_again_though_nothing_co
 ) -> None:
     """Otherwise the group seems to lag, and repeats the events at its next start."""
     first = handler(payouts_database)
-    consumer = LosesCommits(first, consumer_settings(bus.bootstrap, f"{bus.prefix}payouts"), topic_prefix=bus.prefix)
+    consumer = LosesCommits(first, consumer_settings(bus.brokers, f"{bus.prefix}payouts"), topic_prefix=bus.prefix)
     async with running(consumer.run):
         await bus.write(record(completed("b1", 1)))
         await eventually(lambda: has(payouts_database, 1))
@@ -125,7 +126,7 @@ async def committed(bus: Bus, group: str, topic: str) -> bool:
 
 
 def _committed(bus: Bus, group: str, topic: str) -> int:
-    client = KafkaConsumer({"bootstrap.servers": bus.bootstrap, "group.id": bus.prefix + group})
+    client = KafkaConsumer({**client_settings(bus.brokers), "group.id": bus.prefix + group})
     try:
         places = [TopicPartition(bus.prefix + topic, number) for number in range(PARTITIONS)]
         return sum(max(0, place.offset) for place in client.committed(places, timeout=10))

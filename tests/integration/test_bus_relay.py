@@ -11,6 +11,7 @@ import pytest
 from preceptor.tasking.v1.events_pb2 import BatchCompleted
 
 from chassis import tracing
+from chassis.bus.brokers import Brokers
 from chassis.bus.envelope import lane_of
 from chassis.bus.intake import Record
 from chassis.bus.outbox import EventWriter, write
@@ -258,7 +259,7 @@ async def test_a_broker_that_is_gone_leaves_the_outbox_as_it_was(
     tasking_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.bus.publisher._FLUSH_SECONDS", 0.5)
-    publisher = KafkaPublisher(producer_settings("127.0.0.1:1"))
+    publisher = KafkaPublisher(producer_settings(Brokers(bootstrap_servers="127.0.0.1:1")))
     async with tasking_database.transaction(Scope.service()) as tx:
         tx.emit(completed("b1"), completed("b2"))
     relay = Relay(tasking_database, publisher.publish)

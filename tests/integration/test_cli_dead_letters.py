@@ -39,7 +39,7 @@ class Scene:
 
 @pytest_asyncio.fixture
 async def scene(live: Live, tmp_path: Path) -> Scene:
-    bus = Bus(live.platform.backends.kafka_bootstrap, live.platform.topic_prefix)
+    bus = Bus(live.platform.backends.brokers, live.platform.topic_prefix)
     task, behind = new_id(), new_id()
     decision = Decision(
         answer_id=str(new_id()), version=1, payable_basis_points=10_000, decided_by=DECIDED_BY_CONSENSUS

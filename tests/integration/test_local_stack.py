@@ -24,7 +24,7 @@ from deploy.local.stack import start_backends
 async def main(data):
     async with start_backends(Path(data), fast=True, require_kafka=True) as backends:
         pids = [process.pid for process in backends.supervisor.processes]
-        ports = [urlsplit(backends.postgres_url).port, int(backends.kafka_bootstrap.rpartition(":")[2])]
+        ports = [urlsplit(backends.postgres_url).port, int(backends.brokers.bootstrap_servers.rpartition(":")[2])]
         print(json.dumps({"pids": pids, "ports": ports, "what": backends.kafka_description}), flush=True)
         await asyncio.Event().wait()
 asyncio.run(main(sys.argv[1]))
@@ -63,7 +63,7 @@ async def test_servers_that_the_environment_names_are_used(tmp_path: Path, monke
         async with start_backends(tmp_path / "theirs", fast=True) as theirs:
             assert theirs.postgres_url == ours.postgres_url
             assert theirs.postgres_description.startswith("PostgreSQL 18.")
-            assert theirs.kafka_bootstrap == "kafka.example:9092"
+            assert theirs.brokers.bootstrap_servers == "kafka.example:9092"
             assert theirs.supervisor.processes == []
 
 

@@ -27,7 +27,7 @@ async def test_a_process_started_without_its_database_ends_with_the_reason_alone
 
 
 async def test_a_process_started_without_kafka_waits_for_it(live: Live, tmp_path: Path) -> None:
-    kafka = urlsplit(f"//{live.platform.backends.kafka_bootstrap}")
+    kafka = urlsplit(f"//{live.platform.backends.brokers.bootstrap_servers}")
     proxy = Proxy((kafka.hostname or "", kafka.port or 0), free_port())
     changes = {"PRECEPTOR_KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{proxy.port}"}
     async with identity(live, tmp_path, "events", ready=False, **changes) as process:

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from chassis import tracing
 from chassis.bus import topics
+from chassis.bus.brokers import Brokers, client_settings
 from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.envelope import HeaderWriter
 from chassis.bus.handler import Handler
@@ -36,21 +37,21 @@ PARTITIONS = 4
 class Bus:
     """A broker and the prefix that keeps this test's topics and groups apart."""
 
-    bootstrap: str
+    brokers: Brokers
     prefix: str
 
     async def create(self, *owners: str) -> None:
         """Makes the topics of services, with their dead letters."""
         types = [type_ for type_ in catalogue().values() if type_.owner in owners]
-        await topics.ensure(self.bootstrap, topics.topics_of(types), prefix=self.prefix, partitions=PARTITIONS)
+        await topics.ensure(self.brokers, topics.topics_of(types), prefix=self.prefix, partitions=PARTITIONS)
 
     def publisher(self) -> KafkaPublisher:
         """A publisher as a relay uses it."""
-        return KafkaPublisher(producer_settings(self.bootstrap), self.prefix)
+        return KafkaPublisher(producer_settings(self.brokers), self.prefix)
 
     def consumer(self, handler: Handler[C], group: str, **options: int) -> Consumer[C]:
         """A consumer of this test's topics."""
-        settings = consumer_settings(self.bootstrap, self.prefix + group)
+        settings = consumer_settings(self.brokers, self.prefix + group)
         return Consumer(handler, settings, topic_prefix=self.prefix, **options)
 
     async def write(self, *records: Record) -> None:
@@ -66,7 +67,7 @@ class Bus:
         await asyncio.to_thread(self._drop)
 
     def _write(self, records: Iterable[Record]) -> None:
-        producer = Producer(producer_settings(self.bootstrap))
+        producer = Producer(producer_settings(self.brokers))
         for record in records:
             headers = cast(HeadersType, list(record.headers))
             producer.produce(self.prefix + record.topic, record.value, record.key, headers=headers)
@@ -74,7 +75,7 @@ class Bus:
 
     def _read(self, topic: str) -> list[Record]:
         name = self.prefix + topic
-        settings = {"bootstrap.servers": self.bootstrap, "group.id": "none", "enable.auto.commit": False}
+        settings = {**client_settings(self.brokers), "group.id": "none", "enable.auto.commit": False}
         consumer = KafkaConsumer(settings)
         try:
             partitions = consumer.list_topics(name, 10).topics[name].partitions
@@ -94,7 +95,7 @@ class Bus:
             consumer.close()
 
     def _drop(self) -> None:
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin = AdminClient(client_settings(self.brokers))
         names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(self.prefix)]
         if names:
             for result in admin.delete_topics(names).values():

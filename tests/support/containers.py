@@ -16,6 +16,7 @@ from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 
+from chassis.bus.brokers import Brokers
 from deploy.images import KAFKA, POSTGRES
 from deploy.local.kafka_jars import KAFKA_VERSION
 from deploy.local.postgres import parameters
@@ -61,7 +62,7 @@ async def container_backends(logs: Path) -> AsyncIterator[Backends]:
             yield Backends(
                 postgres_url=postgres.get_connection_url(),
                 postgres_description="PostgreSQL 18 in a container",
-                kafka_bootstrap=kafka.get_bootstrap_server(),
+                brokers=Brokers(bootstrap_servers=kafka.get_bootstrap_server()),
                 kafka_description=f"Apache Kafka {KAFKA_VERSION} in a container",
                 kafka_is_real=True,
                 supervisor=supervisor,

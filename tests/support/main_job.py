@@ -39,4 +39,4 @@ async def main_job_done(backends: Backends, home: Path, prefix: str) -> AsyncIte
     async with start_platform(backends, home, policy, prefix=prefix, partitions=3) as platform:
         outcome = Outcome()
         await run_main_job(platform, 7, SILENT, outcome, CAST, EXAMPLES)
-        yield DoneJob(platform, outcome, Bus(backends.kafka_bootstrap, prefix))
+        yield DoneJob(platform, outcome, Bus(backends.brokers, prefix))

@@ -10,6 +10,7 @@ from preceptor.payouts.v1 import earning_pb2
 from rich.console import Console
 
 from chassis import money
+from chassis.bus.brokers import Brokers
 from deploy.local.main_job.display import shown
 from deploy.local.main_job.outcome import Figures, Flag, Outcome, PaySlip
 from deploy.local.main_job.report import print_report, write_report
@@ -42,7 +43,7 @@ def test_the_display_shows_tasks_answers_confidence_and_money() -> None:
 
 def test_a_job_that_failed_at_once_has_a_report_all_the_same(tmp_path: Path) -> None:
     console, outcome = terminal(), Outcome()
-    backends = Backends("", "PostgreSQL", "", "Kafka", True, Supervisor(tmp_path))
+    backends = Backends("", "PostgreSQL", Brokers(bootstrap_servers="-"), "Kafka", True, Supervisor(tmp_path))
     print_report(console, outcome)
     write_report(tmp_path / "report.json", outcome, backends, 1, "it broke")
 

@@ -43,7 +43,7 @@ def settings(tmp_path: Path, **changes: object) -> ChassisSettings:
     (tmp_path / "file").touch()
     told = {
         "database_url": "postgresql://identity_app:x@localhost/identity",
-        "kafka_bootstrap_servers": "localhost:9092",
+        "kafka": {"bootstrap_servers": "localhost:9092"},
         "jwks_file": tmp_path / "file",
         "page_token_key_file": tmp_path / "file",
         "grpc_listen": "127.0.0.1:0",

@@ -33,7 +33,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 def test_what_must_be_told_is_enough(environment: pytest.MonkeyPatch) -> None:
     settings = load(ChassisSettings)
 
-    assert settings.kafka_bootstrap_servers == "kafka:9092"
+    assert settings.kafka.bootstrap_servers == "kafka:9092"
     assert settings.reflection is False
     assert "hidden" not in repr(settings)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
+from chassis.bus.brokers import Brokers, client_settings
 from chassis.bus.topics import dead_letters
 from chassis.contract.events import catalogue
 
@@ -25,14 +26,14 @@ class Traffic:
     dead_letters: int
 
 
-async def ends(bootstrap: str, prefix: str) -> Ends:
+async def ends(brokers: Brokers, prefix: str) -> Ends:
     """Where every topic of the catalogue ends now, the dead letters among them."""
-    return await asyncio.to_thread(_ends, bootstrap, prefix)
+    return await asyncio.to_thread(_ends, brokers, prefix)
 
 
-async def traffic(bootstrap: str, since: Ends, prefix: str) -> Traffic:
+async def traffic(brokers: Brokers, since: Ends, prefix: str) -> Traffic:
     """What came since."""
-    return await asyncio.to_thread(_traffic, bootstrap, since, prefix)
+    return await asyncio.to_thread(_traffic, brokers, since, prefix)
 
 
 def _topics(prefix: str) -> list[str]:
@@ -40,12 +41,12 @@ def _topics(prefix: str) -> list[str]:
     return [prefix + name for name in (*names, *map(dead_letters, names))]
 
 
-def _consumer(bootstrap: str) -> Consumer:
-    return Consumer({"bootstrap.servers": bootstrap, "group.id": "counts", "enable.auto.commit": False})
+def _consumer(brokers: Brokers) -> Consumer:
+    return Consumer({**client_settings(brokers), "group.id": "counts", "enable.auto.commit": False})
 
 
-def _ends(bootstrap: str, prefix: str) -> Ends:
-    consumer = _consumer(bootstrap)
+def _ends(brokers: Brokers, prefix: str) -> Ends:
+    consumer = _consumer(brokers)
     try:
         known = consumer.list_topics(timeout=_SECONDS).topics
         places = [TopicPartition(topic, number) for topic in _topics(prefix) for number in known[topic].partitions]
@@ -54,17 +55,17 @@ def _ends(bootstrap: str, prefix: str) -> Ends:
         consumer.close()
 
 
-def _traffic(bootstrap: str, since: Ends, prefix: str) -> Traffic:
-    until = _ends(bootstrap, prefix)
+def _traffic(brokers: Brokers, since: Ends, prefix: str) -> Traffic:
+    until = _ends(brokers, prefix)
     buried = {place: end for place, end in until.items() if place[0].endswith(dead_letters(""))}
     dead = sum(end - since[place] for place, end in buried.items())
-    ids = _ids(bootstrap, since, {place: end for place, end in until.items() if place not in buried})
+    ids = _ids(brokers, since, {place: end for place, end in until.items() if place not in buried})
     return Traffic(len(ids), len(ids) - len(set(ids)), dead)
 
 
-def _ids(bootstrap: str, since: Ends, until: Ends) -> list[bytes]:
+def _ids(brokers: Brokers, since: Ends, until: Ends) -> list[bytes]:
     """The id of every record between two ends. Gaps that compaction left are passed over by position."""
-    consumer = _consumer(bootstrap)
+    consumer = _consumer(brokers)
     ids: list[bytes] = []
     unread = {place for place, end in until.items() if end > since[place]}
     try:

@@ -81,7 +81,7 @@ async def run_main_job(
     """
     run, cast, examples = secrets.token_hex(4), cast or thirty_people(seed), examples or all_examples()
     addresses = {name: running.address for name, running in platform.services.items()}
-    since = await bus.ends(platform.backends.kafka_bootstrap, platform.topic_prefix)
+    since = await bus.ends(platform.backends.brokers, platform.topic_prefix)
     progress.tell("Staff signs in, takes on a vendor and publishes rates")
     async with Session(addresses, patience=PATIENCE) as admin, Session(addresses, patience=PATIENCE) as buyer:
         await admin.sign_in(ADMIN_EMAIL, platform.admin_password)
@@ -102,7 +102,7 @@ async def run_main_job(
             outcome.results += await vendor.read_results(buyer, name)
     given = [answer for expert in outcome.experts for answer in expert.given]
     outcome.accuracy = measure(outcome.results, given, examples)
-    outcome.traffic = await bus.traffic(platform.backends.kafka_bootstrap, since, platform.topic_prefix)
+    outcome.traffic = await bus.traffic(platform.backends.brokers, since, platform.topic_prefix)
     await check_outcome(platform, outcome)
 
 

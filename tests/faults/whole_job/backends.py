@@ -34,7 +34,7 @@ class MortalBackends:
     def addresses(self) -> Backends:
         """Where they are, as a platform is told."""
         kafka = self.kafka
-        return Backends(self.postgres.url, "PostgreSQL", kafka.bootstrap, kafka.description, True, self.supervisor)
+        return Backends(self.postgres.url, "PostgreSQL", kafka.brokers, kafka.description, True, self.supervisor)
 
     async def kill_postgres(self) -> None:
         """SIGKILL to the server; its sessions notice."""

@@ -16,8 +16,9 @@ from typing import cast
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka._types import HeadersType
 
+from chassis.bus.brokers import Brokers, client_settings
 from chassis.bus.intake import RawHeaders
-from chassis.bus.publisher import client_settings, producer_settings
+from chassis.bus.publisher import producer_settings
 from chassis.contract.events import catalogue
 
 _MARK = ("echo", b"1")
@@ -38,7 +39,7 @@ class Seen:
 class Echo:
     """The echo of one platform's events."""
 
-    bootstrap: str
+    brokers: Brokers
     prefix: str
     originals: list[Seen] = field(default_factory=list)
     """What the platform wrote, also where it wrote an event again."""
@@ -67,9 +68,9 @@ class Echo:
 
     def _run(self) -> None:
         self._caught_up_at = time.monotonic()
-        settings = client_settings(self.bootstrap)
+        settings = client_settings(self.brokers)
         consumer = Consumer({**settings, "group.id": "echo", "enable.auto.commit": False, "fetch.wait.max.ms": 100})
-        producer = Producer(producer_settings(self.bootstrap))
+        producer = Producer(producer_settings(self.brokers))
         try:
             consumer.assign(self._places(consumer))
             while not self._stop.is_set():

@@ -91,9 +91,9 @@ async def prepared(plan: Plan, backends: MortalBackends, home: Path) -> AsyncIte
         await proxy.open()
         addresses = {name: platform.address(name) for name in ("identity", "scoring", "payouts")}
         addresses["tasking"] = f"{host}:{proxy.port}"
-        echo = Echo(backends.kafka.bootstrap, prefix)
+        echo = Echo(backends.kafka.brokers, prefix)
         havoc = Havoc(platform, backends, proxy, log)
-        job = Job(plan, home, platform, Bus(backends.kafka.bootstrap, prefix), echo, log, havoc, addresses)
+        job = Job(plan, home, platform, Bus(backends.kafka.brokers, prefix), echo, log, havoc, addresses)
         with echo.sounding():
             yield job
         await proxy.cut()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import asyncpg
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from chassis.bus.brokers import Brokers, client_settings
 from deploy.local.platform import Platform
 from tests.faults.whole_job.backends import administrator
 from tests.faults.whole_job.echo import Echo
@@ -73,19 +74,19 @@ async def _read_events(platform: Platform, connection: asyncpg.Connection[asyncp
     recent = "SELECT event_id FROM inbox WHERE received_at > now() - interval '10 seconds'"
     scene.inbox = {str(row["event_id"]) for row in await connection.fetch(recent)}
     told = platform.settings[scene.service]
-    where = told["PRECEPTOR_KAFKA_BOOTSTRAP_SERVERS"], told["PRECEPTOR_KAFKA_TOPIC_PREFIX"], scene.service
+    where = platform.backends.brokers, told["PRECEPTOR_KAFKA_TOPIC_PREFIX"], scene.service
     scene.offsets = await asyncio.to_thread(_offsets, *where, int(told["PRECEPTOR_KAFKA_PARTITIONS"]))
     if scene.service == "payouts":
         sql = "SELECT reference, state FROM attempt WHERE state IN ('CREATED', 'SUBMITTING', 'UNKNOWN')"
         scene.attempts = {row["reference"]: row["state"] for row in await connection.fetch(sql)}
 
 
-def _offsets(bootstrap: str, prefix: str, group: str, partitions: int) -> dict[tuple[str, int], int]:
+def _offsets(brokers: Brokers, prefix: str, group: str, partitions: int) -> dict[tuple[str, int], int]:
     """What the group has committed; nothing where Kafka does not tell.
 
     Not by the admin client: librdkafka aborts the process when a request of that kind ends while its broker is away.
     """
-    client = Consumer({"bootstrap.servers": bootstrap, "group.id": prefix + group, "enable.auto.commit": False})
+    client = Consumer({**client_settings(brokers), "group.id": prefix + group, "enable.auto.commit": False})
     asked = [TopicPartition(prefix + topic, number) for topic in topics_of(group) for number in range(partitions)]
     try:
         taken = client.committed(asked, timeout=_SECONDS)
