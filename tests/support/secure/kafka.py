@@ -5,6 +5,7 @@ Nobody but the broker and the administrator may do anything that no rule allows.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ async def start_secure_kafka(
 ) -> SecureKafka:
     """Starts it with these users besides the administrator, each with a password of its own."""
     folder = data / "users"
-    folder.mkdir(parents=True)
+    await asyncio.to_thread(folder.mkdir, parents=True)
     passwords = {user: _password(folder / user) for user in (_BROKER, ADMINISTRATOR, *users)}
     server = await start_kafka(
         supervisor,
