@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 
+from chassis.bus.brokers import Brokers
 from deploy.local.paths import ROOT
 from deploy.local.processes import Supervisor
 from deploy.local.stack import Backends, start_backends
@@ -48,7 +49,8 @@ def _started(folder: Path, contained: bool) -> Backends:
             _start(folder, contained)
     if (folder / _FAILED).exists():
         raise BackendsFailedError((folder / _FAILED).read_text())
-    return Backends(**json.loads((folder / _STARTED).read_text()), supervisor=Supervisor(folder / "logs"))
+    told = json.loads((folder / _STARTED).read_text())
+    return Backends(**{**told, "brokers": Brokers(**told["brokers"])}, supervisor=Supervisor(folder / "logs"))
 
 
 def _start(folder: Path, contained: bool) -> None:
@@ -73,7 +75,7 @@ async def _serve(folder: Path, contained: bool) -> None:
     starting = container_backends(own / "logs") if contained else start_backends(own, fast=True, require_kafka=True)
     async with starting as backends:
         told = {field.name: getattr(backends, field.name) for field in fields(Backends) if field.name != "supervisor"}
-        _write_whole(folder / _STARTED, json.dumps(told))
+        _write_whole(folder / _STARTED, json.dumps({**told, "brokers": backends.brokers.model_dump(mode="json")}))
         _say_done()
         await asyncio.to_thread(_wait_for_the_last, folder)
         await Databases(backends.postgres_url, folder.name).drop_templates()
