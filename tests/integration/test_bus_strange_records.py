@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 from preceptor.identity.v1.events_pb2 import Revoked
 
 from chassis.bus.broadcast import Broadcast
+from chassis.bus.brokers import client_settings
 from chassis.bus.envelope import LONGEST_KEY
 from chassis.bus.handler import Handler
 from chassis.bus.outbox import MAX_PAYLOAD
@@ -119,7 +120,7 @@ async def test_one_strange_record_stops_nothing(payouts_database: Database, bus:
     # A name of a header is read otherwise where the interpreter has seen some.
     around = [*(good(1) for _ in range(40)), strange, good(2)]
     async with reading(bus, own):
-        with raw_producer(bus.bootstrap) as producer:
+        with raw_producer(bus.brokers) as producer:
             for one in around:
                 one.write(producer, bus.prefix + TOPIC)
         await handled(own, len(around))
@@ -138,13 +139,13 @@ async def test_a_batch_that_cannot_be_unpacked_is_one_letter_and_stepped_over(
 ) -> None:
     own = handler(payouts_database)
     before, after = good(1), good(2)
-    with raw_producer(bus.bootstrap) as producer:
+    with raw_producer(bus.brokers) as producer:
         before.write(producer, bus.prefix + TOPIC)
     # Some kilobytes on the wire, forty million bytes unpacked: more than the client may unpack.
-    with raw_producer(bus.bootstrap, **ONE_BATCH) as producer:
+    with raw_producer(bus.brokers, **ONE_BATCH) as producer:
         for size in (40_000_000, 1, 1):
             replace(good(), value=b"\0" * size).write(producer, bus.prefix + TOPIC)
-    with raw_producer(bus.bootstrap) as producer:
+    with raw_producer(bus.brokers) as producer:
         after.write(producer, bus.prefix + TOPIC)
     async with reading(bus, own):
         await eventually(lambda: _true(own.counts.applied == 2))
@@ -155,12 +156,12 @@ async def test_a_batch_that_cannot_be_unpacked_is_one_letter_and_stepped_over(
 
 async def test_a_transaction_that_somebody_leaves_open_holds_nothing(payouts_database: Database, bus: Bus) -> None:
     own, after = handler(payouts_database), good(2)
-    stranger = Producer({"bootstrap.servers": bus.bootstrap, "transactional.id": bus.prefix + "stranger"})
+    stranger = Producer({**client_settings(bus.brokers), "transactional.id": bus.prefix + "stranger"})
     await asyncio.to_thread(stranger.init_transactions, 30)
     stranger.begin_transaction()
     stranger.produce(bus.prefix + TOPIC, b"open", b"open", partition=0)
     stranger.flush(20)
-    with raw_producer(bus.bootstrap) as producer:
+    with raw_producer(bus.brokers) as producer:
         after.write(producer, bus.prefix + TOPIC)
     async with reading(bus, own):
         await handled(own, 2)
@@ -172,7 +173,7 @@ async def test_a_flood_of_poison_delays_what_is_behind_it_and_does_not_stop_it(
     payouts_database: Database, bus: Bus
 ) -> None:
     own = handler(payouts_database)
-    with raw_producer(bus.bootstrap) as producer:
+    with raw_producer(bus.brokers) as producer:
         for number in range(600):
             garbage = replace(good(), value=SOME.randbytes(number % 50))
             garbage.write(producer, bus.prefix + TOPIC)
@@ -198,7 +199,7 @@ async def test_a_broadcast_reads_on_past_whatever_lies_in_its_topic(bus: Bus) ->
     await bus.create("identity")
     topic, heard = bus.prefix + event_type(Revoked).topic, Heard()
     first, last = (record(Revoked(revoked_id=str(new_id()), version=1)) for _ in range(2))
-    with raw_producer(bus.bootstrap) as producer:
+    with raw_producer(bus.brokers) as producer:
         for state in (first, last):
             named: Headers = [(name.encode(), value) for name, value in state.headers]
             producer.write(topic, state.value, state.key, named, partition=0)
@@ -206,9 +207,9 @@ async def test_a_broadcast_reads_on_past_whatever_lies_in_its_topic(bus: Bus) ->
                 for headers in strange_headers(named):
                     producer.write(topic, state.value, state.key, headers, partition=0)
                 producer.flush()
-                with raw_producer(bus.bootstrap, **ONE_BATCH) as bomber:
+                with raw_producer(bus.brokers, **ONE_BATCH) as bomber:
                     bomber.write(topic, b"\0" * 40_000_000, state.key, named, partition=0)
-    reader = Broadcast(bus.bootstrap, Revoked, heard.take, topic_prefix=bus.prefix)
+    reader = Broadcast(bus.brokers, Revoked, heard.take, topic_prefix=bus.prefix)
     async with running(reader.run):
         await eventually(lambda: _true(reader.caught_up.is_set()))
     ids = [(state.key or b"").decode() for state in (first, last)]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
+from chassis.bus.brokers import Brokers, client_settings
 from deploy.local.mock_broker import librdkafka
 
 Headers = Sequence[tuple[bytes, bytes | None]]
@@ -89,14 +90,16 @@ class RawProducer:
 
 
 @contextmanager
-def raw_producer(bootstrap: str, **settings: str) -> Iterator[RawProducer]:
+def raw_producer(brokers: Brokers, **settings: str) -> Iterator[RawProducer]:
     """A producer with settings of librdkafka, dots written as underscores; all is written when the body is done."""
     library, error = _library(), ctypes.create_string_buffer(512)
-    wanted = {"bootstrap_servers": bootstrap, "message_max_bytes": "100000000", "linger_ms": "1", **settings}
+    more = {"message.max.bytes": "100000000", "linger.ms": "1"}
+    wanted = {**client_settings(brokers), **more, **{name.replace("_", "."): value for name, value in settings.items()}}
     config = library.rd_kafka_conf_new()
     for name, value in wanted.items():
-        option = name.replace("_", ".").encode()
-        assert library.rd_kafka_conf_set(config, option, value.encode(), error, len(error)) == 0, error.value
+        assert library.rd_kafka_conf_set(config, name.encode(), str(value).encode(), error, len(error)) == 0, (
+            error.value
+        )
     handle = library.rd_kafka_new(_PRODUCER, config, error, len(error))
     assert handle, error.value
     try:
