@@ -91,8 +91,10 @@ class Broadcast(Generic[M]):
             elif unreadable(error):
                 self._left_out(message, error.name())
                 bad.append(message)
-            elif error.fatal():
-                raise KafkaException(error)
+            else:
+                _log.warning("kafka", topic=self._topic, code=error.name(), fatal=error.fatal())
+                if error.fatal():
+                    raise KafkaException(error)
         return bad
 
     def _hand_on(self, message: kafka.Message) -> None:

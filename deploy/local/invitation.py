@@ -25,8 +25,9 @@ def invite(console: Console, platform: Platform, outcome: Outcome) -> None:
     """Says where everything is, how to sign in as each kind of user, and where to look further."""
     edge, task = platform.edge, outcome.results[0].task if outcome.results else "TASK"
     addresses = {name: f"gRPC {platform.address(name)}" for name in SERVICES}
-    addresses |= {"edge": f"gRPC, gRPC-Web and JSON at {edge.url}", "kafka": platform.backends.kafka_bootstrap}
-    addresses |= {"provider": f"{platform.provider.url} (the double of a payment provider)"}
+    addresses["edge"] = f"gRPC, gRPC-Web and JSON at {edge.url}"
+    addresses["kafka"] = platform.backends.brokers.bootstrap_servers
+    addresses["provider"] = f"{platform.provider.url} (the double of a payment provider)"
     looks = {
         ".venv/bin/preceptor status": "says how everything is",
         f".venv/bin/preceptor trace {task}": "tells a task's way from its batch to the bank line",

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from chassis.bus.brokers import Brokers
 from chassis.settings import SettingsError, faults_of
+from chassis.tls import checked_url
 from deploy.local.java import JavaMissingError
 from deploy.local.kafka import start_kafka
 from deploy.local.kafka_jars import JarsUnavailableError
@@ -72,14 +73,15 @@ async def start_backends(
     `fast` makes PostgreSQL forget durability (tests). Without Apache Kafka's jars or a Java the in-memory broker takes
     its place, with `topics` (name: partitions) made in it, unless `require_kafka` says that this is an error:
     JarsUnavailableError or JavaMissingError. `tell` is told of what takes long to be ready. Raises DataInUseError when
-    the folder is taken.
+    the folder is taken, and SettingsError.
     """
+    database, brokers = _named_database(), _named_brokers()
     with _taken(data):
         async with Supervisor(logs or data / "logs", tell) as supervisor:
             yield await _both(
                 supervisor,
-                _postgres(supervisor, data / "postgres", fast),
-                _kafka(supervisor, data / "kafka", require_kafka, topics or {}),
+                _postgres(supervisor, data / "postgres", fast, database),
+                _kafka(supervisor, data / "kafka", require_kafka, topics or {}, brokers),
             )
 
 
@@ -95,10 +97,8 @@ async def _both(supervisor: Supervisor, postgres: _Postgres, kafka: _Kafka) -> B
     return Backends(url, description, brokers, broker, real, supervisor)
 
 
-async def _postgres(supervisor: Supervisor, data: Path, fast: bool) -> tuple[str, str]:
-    url = os.environ.get("DATABASE_URL")
-    if not url:
-        url = (await start_postgres(supervisor, data, fast=fast)).url
+async def _postgres(supervisor: Supervisor, data: Path, fast: bool, named: str) -> tuple[str, str]:
+    url = named or (await start_postgres(supervisor, data, fast=fast)).url
     connection = await asyncpg.connect(url)
     try:
         version: str = await connection.fetchval("SHOW server_version")
@@ -108,10 +108,10 @@ async def _postgres(supervisor: Supervisor, data: Path, fast: bool) -> tuple[str
 
 
 async def _kafka(
-    supervisor: Supervisor, data: Path, required: bool, topics: Mapping[str, int]
+    supervisor: Supervisor, data: Path, required: bool, topics: Mapping[str, int], named: Brokers | None
 ) -> tuple[Brokers, str, bool]:
-    if servers := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        return _named_brokers(servers), f"the Kafka at {servers}", True
+    if named is not None:
+        return named, f"the Kafka at {named.bootstrap_servers}", True
     try:
         server = await start_kafka(supervisor, data)
     except (JarsUnavailableError, JavaMissingError) as missing:
@@ -122,8 +122,21 @@ async def _kafka(
     return server.brokers, server.description, True
 
 
-def _named_brokers(servers: str) -> Brokers:
-    """Brokers of others. Our services inherit the settings that say how they are reached, and we read the same."""
+def _named_database() -> str:
+    """An administrator's address of somebody else's server, if the environment names one. Raises SettingsError."""
+    try:
+        return checked_url(os.environ.get("DATABASE_URL", ""))
+    except ValueError as error:
+        raise SettingsError(f"The settings do not fit:\n  DATABASE_URL: {error}") from None
+
+
+def _named_brokers() -> Brokers | None:
+    """Somebody else's brokers, if the environment names some. Raises SettingsError.
+
+    Our services inherit the settings that say how these are reached, and we read the same.
+    """
+    if not (servers := os.environ.get("KAFKA_BOOTSTRAP_SERVERS")):
+        return None
     told = {name: os.environ.get(_PREFIX + name.upper()) for name in Brokers.model_fields}
     values = {name: value for name, value in told.items() if value is not None}
     try:

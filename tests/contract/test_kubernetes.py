@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
+from chassis.bus.brokers import Protocol
 from chassis.rpc.server import LIVENESS, READINESS
 from chassis.settings import ChassisSettings, load
 from deploy.kubernetes import topics
 from deploy.kubernetes.render import BASE, folders
 from tests.contract.source_tree import ROOT, services
 from tests.support.manifests import Container, Rendered, Workload
+from tests.support.secure.certificates import Authority
 
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+OVERLAYS = BASE.parent / "overlays"
 FLUSH = timedelta(seconds=15)
 RESTRICTED_POD = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
 RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
@@ -26,14 +29,22 @@ def base() -> Rendered:
     return Rendered.of(BASE)
 
 
+def example() -> Rendered:
+    return Rendered.of(OVERLAYS / "example")
+
+
 def deployments() -> list[Workload]:
     return [workload for workload in base().workloads if workload.kind == "Deployment"]
 
 
-def settings_of(workload: Workload, monkeypatch: pytest.MonkeyPatch, files: Path) -> Iterator[BaseSettings]:
+def settings_of(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, files: Path, where: Rendered | None = None
+) -> Iterator[BaseSettings]:
     """Every settings class of a process, loaded from what its container is told. Files that it names are made."""
-    for name, value in base().environment(workload).items():
-        if name.endswith("_FILE"):
+    for name, value in (where or base()).environment(workload).items():
+        if name.endswith("_CA_FILE"):
+            value = str(Authority(files, name).ca_file)
+        elif name.endswith("_FILE"):
             (files / name).write_text("a file")
             value = str(files / name)
         monkeypatch.setenv(name, value)
@@ -102,11 +113,28 @@ def test_pods_are_restricted_and_cannot_speak_to_the_api_server(workload: Worklo
     assert workload.pod["enableServiceLinks"] is False
 
 
+@pytest.mark.parametrize("workload", example().workloads, ids=str)
+def test_the_example_speaks_by_tls_as_each_service_s_own_user(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = next(settings_of(workload, monkeypatch, tmp_path, example()))
+
+    assert isinstance(settings, ChassisSettings)
+    assert settings.kafka.security_protocol == Protocol.SASL_SSL
+    assert settings.kafka.sasl_username == f"{workload.service}-kafka"
+    assert "sslmode=verify-full" in settings.database_url.get_secret_value()
+
+
+@pytest.mark.parametrize("where", [base(), example()], ids=["base", "example"])
+def test_every_named_file_is_on_a_mount(where: Rendered) -> None:
+    for workload in where.workloads:
+        files = [value for name, value in where.environment(workload).items() if name.endswith("_FILE")]
+        mounts = [mount["mountPath"] for mount in workload.container["volumeMounts"]]
+        assert [file for file in files if not any(file.startswith(f"{mount}/") for mount in mounts)] == []
+
+
 @pytest.mark.parametrize("workload", base().workloads, ids=str)
-def test_every_file_and_reference_is_there(workload: Workload) -> None:
-    files = [value for name, value in base().environment(workload).items() if name.endswith("_FILE")]
-    mounts = [mount["mountPath"] for mount in workload.container["volumeMounts"]]
-    assert [file for file in files if not any(file.startswith(f"{mount}/") for mount in mounts)] == []
+def test_every_reference_is_there(workload: Workload) -> None:
     assert base().references(workload) <= {*base().names("ConfigMap"), *made_elsewhere(workload.service)}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +13,13 @@ import pytest
 import pytest_asyncio
 from confluent_kafka import KafkaError, Message, Producer
 
-from chassis.bus.brokers import Mechanism, Protocol
-from chassis.bus.publisher import producer_settings
+from chassis.bus.brokers import Mechanism, Protocol, client_settings
 from chassis.contract.events import catalogue
 from clients.cli.status import look
-from deploy.local.paths import ROOT
 from deploy.local.services import SERVICES
 from deploy.local.stack import Backends
 from tests.support.bus import eventually
+from tests.support.cli import Cli
 from tests.support.databases import PASSWORD
 from tests.support.main_job import DoneJob, main_job_done
 from tests.support.secure.backends import secure_backends
@@ -88,7 +85,7 @@ def produced(job: SecureJob, service: str, topics: list[str]) -> list[int | None
     def told(error: KafkaError | None, _: Message) -> None:
         found.append(error.code() if error else None)
 
-    producer = Producer(producer_settings(job.backends.service_brokers[service]))
+    producer = Producer(client_settings(job.backends.service_brokers[service]))
     for topic in topics:
         producer.produce(
             PREFIX + topic, b"forged", on_delivery=lambda error, _: found.append(error.code() if error else None)
@@ -97,19 +94,25 @@ def produced(job: SecureJob, service: str, topics: list[str]) -> list[int | None
     return found
 
 
-async def test_status_says_that_all_have_caught_up_and_reads_how_to_ask_from_the_stack(job: SecureJob) -> None:
+async def test_status_says_that_all_have_caught_up_and_asks_kafka_as_the_stack_does(
+    job: SecureJob, tmp_path: Path
+) -> None:
     async def caught_up() -> bool:
         found = await look(job.done.platform.describe())
         return [service.lag for service in found if service.ready] == [0] * len(SERVICES)
 
     await eventually(caught_up, 60)
-    stack = job.folder / "platform" / "stack.json"
-    command = ("-m", "clients.cli.main", "status", "--json", "--stack", str(stack))
-    told = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    output, _ = await asyncio.wait_for(told.communicate(), 60)
+    ended = await Cli.of(job.done.platform, tmp_path).run("status", "--json")
 
-    assert told.returncode == 0
-    assert [service["lag"] for service in json.loads(output)["services"]] == [0] * len(SERVICES)
+    assert ended.code == 0
+    assert [service["lag"] for service in ended.json["services"]] == [0] * len(SERVICES)
+
+
+async def test_no_service_asks_for_more_than_its_rights(job: SecureJob) -> None:
+    texts = [running.process.output() for running in job.done.platform.services.values()]
+
+    assert len(texts) == len(SERVICES)
+    assert [text for text in texts if "AUTHORIZATION" in text.upper()] == []
 
 
 async def test_no_log_and_no_description_holds_a_password_or_a_database_s_address(job: SecureJob) -> None:

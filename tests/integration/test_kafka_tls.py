@@ -14,9 +14,11 @@ import pytest_asyncio
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from preceptor.identity.v1.events_pb2 import Revoked
+from structlog.testing import capture_logs
 
 from chassis.bus.broadcast import Broadcast
 from chassis.bus.brokers import Brokers, Mechanism, Settings, client_settings
+from chassis.bus.rights import Operation, Resource, Right
 from chassis.ids import new_id
 from deploy.local.processes import Supervisor
 from tests.support.bus import Bus, eventually, record, running
@@ -121,6 +123,22 @@ async def test_a_user_without_rights_sees_and_makes_nothing(world: World) -> Non
     seen = await asyncio.to_thread(topics, client_settings(guest), logging.getLogger("guest"), _WITHIN_SECONDS)
 
     assert seen == set()
+
+
+async def test_a_right_that_is_missing_is_told_and_not_waited_for_in_silence(world: World) -> None:
+    bus = Bus(world.administrator(), f"t{uuid4().hex[:10]}.")
+    await bus.create("identity")
+    known = Right(Resource.TOPIC, bus.prefix + "identity.revoked.v1", Operation.DESCRIBE)
+    await asyncio.to_thread(world.kafka.allow, "guest", [known])
+    broadcast = Broadcast(world.kafka.brokers("guest"), Revoked, lambda _: None, topic_prefix=bus.prefix)
+
+    async def told() -> bool:
+        return any(line.get("code") == "TOPIC_AUTHORIZATION_FAILED" for line in lines)
+
+    with capture_logs() as lines:
+        async with running(broadcast.run):
+            await eventually(told, _WITHIN_SECONDS)
+            assert not broadcast.caught_up.is_set()
 
 
 class Told(logging.Handler):

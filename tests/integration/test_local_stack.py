@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chassis.settings import SettingsError
 from deploy.local import stack
 from deploy.local.kafka_jars import JarsUnavailableError
 from deploy.local.ports import is_free
@@ -65,6 +66,27 @@ async def test_servers_that_the_environment_names_are_used(tmp_path: Path, monke
             assert theirs.postgres_description.startswith("PostgreSQL 18.")
             assert theirs.brokers.bootstrap_servers == "kafka.example:9092"
             assert theirs.supervisor.processes == []
+
+
+@pytest.mark.parametrize(
+    ("told", "fault"),
+    [
+        (
+            {"DATABASE_URL": "postgresql://admin:x@db/postgres?sslmode=require"},
+            "DATABASE_URL: must say sslmode",
+        ),
+        ({"PRECEPTOR_KAFKA_SASL_USERNAME": "me"}, "PRECEPTOR_KAFKA_SECURITY_PROTOCOL: .*must be SASL_SSL"),
+        ({"PRECEPTOR_KAFKA_SASL_MECHANISM": "GSSAPI"}, "PRECEPTOR_KAFKA_SASL_MECHANISM: .*'SCRAM-SHA-512'"),
+    ],
+)
+async def test_servers_that_could_not_be_trusted_are_refused_with_the_setting_to_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], fault: str
+) -> None:
+    for name, value in {"KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9093", **told}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=fault):
+        async with start_backends(tmp_path, fast=True):
+            pass
 
 
 async def test_without_kafka_it_says_so_and_where_kafka_is_required_it_fails(

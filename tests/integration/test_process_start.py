@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from tests.support.calls import refusal
 from tests.support.platform import Live
 from tests.support.processes import empty_database, end_of, identity, settings_of
+from tests.support.secure.certificates import Authority
 
 
 async def test_every_setting_at_fault_is_named_and_stops_the_start(live: Live, tmp_path: Path) -> None:
@@ -59,6 +60,24 @@ async def test_migrate_needs_an_administrator(live: Live, tmp_path: Path) -> Non
     assert code != 0
     assert "PRECEPTOR_ADMIN_DATABASE_URL" in output
     assert "Traceback" not in output
+
+
+async def test_a_server_that_should_speak_tls_and_does_not_ends_the_start_with_the_reason_alone(
+    live: Live, tmp_path: Path
+) -> None:
+    settings = settings_of(
+        live,
+        PRECEPTOR_DATABASE_CA_FILE=str(Authority(tmp_path).ca_file),
+        PRECEPTOR_ADMIN_DATABASE_URL=live.platform.backends.postgres_url,
+    )
+    for command in ("grpc", "migrate"):
+        code, output = await end_of(tmp_path, command, settings)
+
+        assert code == 1
+        assert "DATABASE_UNAVAILABLE" in output
+        assert "rejected SSL upgrade" in output
+        assert "Traceback" not in output
+        assert "postgresql://" not in output
 
 
 async def test_migrate_twice_and_two_at_once_do_no_harm(live: Live, tmp_path: Path) -> None:

@@ -83,8 +83,9 @@ class Rendered:
         container, volumes = workload.container, workload.pod["volumes"]
         maps = {source["configMapRef"]["name"] for source in container["envFrom"]}
         secrets = {v["valueFrom"]["secretKeyRef"]["name"] for v in container["env"] if "secretKeyRef" in _from(v)}
-        files = {v["secret"]["secretName"] for v in volumes if "secret" in v}
-        return maps | secrets | files | {v["configMap"]["name"] for v in volumes if "configMap" in v}
+        sources = [v[kind] for v in volumes for kind in ("secret", "configMap") if kind in v]
+        files = {source.get("secretName", source.get("name")) for source in sources if not source.get("optional")}
+        return maps | secrets | files
 
     def selectors(self, kind: str) -> Iterator[tuple[str, Callable[[Workload], bool]]]:
         """Each object of a kind that selects pods, with what it selects."""

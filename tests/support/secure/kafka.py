@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chassis.bus.brokers import Brokers, Mechanism, Protocol
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+
+from chassis.bus.brokers import Brokers, Mechanism, Protocol, client_settings
+from chassis.bus.rights import Right
 from deploy.local.kafka import KafkaServer, start_kafka
 from deploy.local.ports import HOST
 from deploy.local.processes import Supervisor
@@ -19,6 +24,7 @@ from tests.support.secure.certificates import Authority, Pair
 
 ADMINISTRATOR = "administrator"
 _BROKER = "broker"
+_SECONDS = 60.0
 _LOGIN = "org.apache.kafka.common.security"
 
 
@@ -52,6 +58,12 @@ class SecureKafka:
             key_file=pair.key if pair else None,
         )
 
+    def allow(self, user: str, rights: Iterable[Right]) -> None:
+        """Lets a user do this too."""
+        admin = AdminClient(client_settings(self.brokers(ADMINISTRATOR)))
+        for made in admin.create_acls([_rule(user, right) for right in rights], request_timeout=_SECONDS).values():
+            made.result(_SECONDS)
+
 
 async def start_secure_kafka(
     supervisor: Supervisor, data: Path, authority: Authority, users: tuple[str, ...], *, by_certificate: bool = False
@@ -74,6 +86,18 @@ _RIGHTS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "super.users": f"User:{_BROKER};User:{ADMINISTRATOR};User:CN={_BROKER}",
 }
+
+
+def _rule(user: str, right: Right) -> AclBinding:
+    return AclBinding(
+        ResourceType[right.resource.value],
+        right.name,
+        ResourcePatternType.LITERAL,
+        f"User:{user}",
+        "*",
+        AclOperation[right.operation.value],
+        AclPermissionType.ALLOW,
+    )
 
 
 def _tls(data: Path, authority: Authority) -> dict[str, str]:
