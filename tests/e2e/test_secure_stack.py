@@ -106,3 +106,23 @@ async def test_status_says_that_all_have_caught_up_and_asks_kafka_as_the_stack_d
 
     assert ended.code == 0
     assert [service["lag"] for service in ended.json["services"]] == [0] * len(SERVICES)
+
+
+async def test_no_log_and_no_description_holds_a_password_or_a_database_s_address(job: SecureJob) -> None:
+    secrets = {PASSWORD, job.done.platform.admin_password, "postgresql://", *passwords(job.folder)}
+    texts = {path: path.read_text(errors="replace") for path in written(job.folder)}
+
+    assert len(texts) > 10
+    assert [(path.name, len(word)) for path, text in texts.items() for word in secrets if word in text] == []
+
+
+def passwords(folder: Path) -> Iterator[str]:
+    """Of the databases' administrator and of every user of Kafka."""
+    yield (folder / "backends/postgres/administrator-password").read_text()
+    yield from (file.read_text() for file in (folder / "backends/kafka/users").iterdir())
+
+
+def written(folder: Path) -> Iterator[Path]:
+    """All logs, and what tools are told of the stack."""
+    yield from folder.rglob("*.log")
+    yield folder / "platform/stack.json"
