@@ -25,7 +25,7 @@ RETENTION = timedelta(days=14)
 """How long facts, and dead letters, stay in Kafka. Inbox rows must outlive it."""
 
 _REQUEST_SECONDS = 10.0
-_VISIBLE_SECONDS = 15.0
+_VISIBLE_SECONDS = 60.0
 # A broker without admin requests, like librdkafka's in-memory one, times out or says that it cannot.
 _NO_ADMIN = {KafkaError._TIMED_OUT, KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION}
 

@@ -84,7 +84,7 @@ async def _caught_up(job: DoneJob) -> None:
                     return False
         return all(service.lag == 0 for service in await look(job.platform.describe()))
 
-    await eventually(quiet, within=60.0)
+    await eventually(quiet, within=240.0)
 
 
 async def _money(job: DoneJob) -> Money:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 15.0) -> bool:
+async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 120.0) -> bool:
     """Whether a condition comes true in time, in seconds."""
     deadline = time.monotonic() + within
     while not await condition():

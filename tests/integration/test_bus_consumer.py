@@ -129,6 +129,6 @@ def _committed(bus: Bus, group: str, topic: str) -> int:
     client = KafkaConsumer({**client_settings(bus.brokers), "group.id": bus.prefix + group})
     try:
         places = [TopicPartition(bus.prefix + topic, number) for number in range(PARTITIONS)]
-        return sum(max(0, place.offset) for place in client.committed(places, timeout=10))
+        return sum(max(0, place.offset) for place in client.committed(places, timeout=60))
     finally:
         client.close()

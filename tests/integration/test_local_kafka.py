@@ -30,7 +30,7 @@ async def test_records_and_group_offsets_outlive_a_kill_of_the_broker_and_a_chan
 async def test_the_in_memory_broker_serves_the_topics_it_was_given(tmp_path: Path) -> None:
     async with Supervisor(tmp_path / "logs") as supervisor:
         brokers = await start_mock_broker(supervisor, {"answers": 3, "one": 1})
-        topics = await asyncio.to_thread(lambda: AdminClient(client_settings(brokers)).list_topics(timeout=10))
+        topics = await asyncio.to_thread(lambda: AdminClient(client_settings(brokers)).list_topics(timeout=60))
         assert {name: len(topic.partitions) for name, topic in topics.topics.items()} == {"answers": 3, "one": 1}
         await asyncio.to_thread(_produce, brokers, "kept in memory")
         assert await asyncio.to_thread(_consume, brokers, 1) == ["kept in memory"]
@@ -65,7 +65,7 @@ def _consume(brokers: Brokers, wanted: int) -> list[str]:
     consumer = Consumer({**client_settings(brokers), "enable.auto.commit": False, **group})
     consumer.subscribe(["answers"])
     try:
-        values = [(message.value() or b"").decode() for message in consumer.consume(wanted, timeout=30)]
+        values = [(message.value() or b"").decode() for message in consumer.consume(wanted, timeout=120)]
         consumer.commit(asynchronous=False)
     finally:
         consumer.close()

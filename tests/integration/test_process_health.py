@@ -74,4 +74,4 @@ async def create_vendor(live: Live, address: str) -> vendor_pb2.CreateVendorResp
     async with grpc.aio.insecure_channel(address) as channel:
         request = vendor_pb2.CreateVendorRequest(display_name="Acme", request_id=str(uuid4()))
         metadata = bearer(live.token(staff("ADMIN")))
-        return await vendor_pb2_grpc.VendorServiceStub(channel).CreateVendor(request, metadata=metadata, timeout=10)
+        return await vendor_pb2_grpc.VendorServiceStub(channel).CreateVendor(request, metadata=metadata, timeout=60)

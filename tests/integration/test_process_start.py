@@ -115,5 +115,5 @@ async def reflected(channel: grpc.aio.Channel) -> set[str]:
         reflection_pb2.ServerReflectionRequest.SerializeToString,
         reflection_pb2.ServerReflectionResponse.FromString,
     )
-    stream = reflect(reflection_pb2.ServerReflectionRequest(list_services="*"), timeout=5)
+    stream = reflect(reflection_pb2.ServerReflectionRequest(list_services="*"), timeout=60)
     return {service.name for service in (await anext(aiter(stream))).list_services_response.service}

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
@@ -52,7 +52,7 @@ async def test_a_process_told_to_stop_ends_its_calls_and_takes_no_new_ones(
             assert await one_waits(connection), "the slow call goes on"
             assert process.process.returncode is None
         assert (await slow).vendor.display_name == "Slow"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             assert await process.process.wait() == 0
 
     async with administrator(live, database) as connection:
@@ -72,7 +72,7 @@ async def test_a_call_that_outlasts_the_grace_is_undone(live: Live, tmp_path: Pa
 
         with pytest.raises(grpc.aio.AioRpcError):
             await slow
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             assert await process.process.wait() == 0
         await eventually(lambda: none_waits(connection))
 
@@ -95,14 +95,14 @@ async def test_a_killed_process_leaves_no_statement_beyond_its_deadline(
         identity(live, tmp_path, PRECEPTOR_DATABASE_URL=database) as process,
         vendors_locked(live, database) as connection,
     ):
-        slow = asyncio.ensure_future(create_vendor(live, process.address, seconds=1.0))
+        slow = asyncio.ensure_future(create_vendor(live, process.address, seconds=10.0))
         await eventually(lambda: one_waits(connection))
 
         await process.process.kill()
 
         with pytest.raises(grpc.aio.AioRpcError):
             await slow
-        await eventually(lambda: none_waits(connection), within=5)
+        await eventually(lambda: none_waits(connection))
 
 
 async def create_vendor(live: Live, address: str, seconds: float = 20.0) -> vendor_pb2.CreateVendorResponse:
@@ -117,12 +117,14 @@ async def create_vendor(live: Live, address: str, seconds: float = 20.0) -> vend
 
 async def takes_no_calls(address: str) -> bool:
     """Whether nothing is served at an address any more."""
-    with suppress(grpc.aio.AioRpcError):
-        async with grpc.aio.insecure_channel(address) as channel:
-            anything = channel.unary_unary("/preceptor.identity.v1.SessionService/GetJwks", bytes, bytes)
+    async with grpc.aio.insecure_channel(address) as channel:
+        anything = channel.unary_unary("/preceptor.identity.v1.SessionService/GetJwks", bytes, bytes)
+        try:
             await anything(b"", timeout=1)
-            return False
-    return True
+        except grpc.aio.AioRpcError as error:
+            # One that is only slow still takes them.
+            return error.code() is grpc.StatusCode.UNAVAILABLE
+    return False
 
 
 async def not_ready(address: str) -> bool:

@@ -30,19 +30,19 @@ async def test_a_call_whose_deadline_passes_leaves_no_statement_running(live: Li
         said = await refusal(create(live, seconds=0.3))
 
         assert said.code == StatusCode.DEADLINE_EXCEEDED
-        await eventually(lambda: statements_wait(live, 0), within=5)
+        await eventually(lambda: statements_wait(live, 0))
     assert await vendors_named(live, "Never") == 0
 
 
 async def test_a_call_that_the_client_cancels_leaves_no_statement_running(live: Live) -> None:
     async with vendors_locked(live):
         call = asyncio.ensure_future(create(live))
-        await eventually(lambda: statements_wait(live, 1), within=5)
+        await eventually(lambda: statements_wait(live, 1))
         call.cancel()
 
         with pytest.raises(asyncio.CancelledError):
             await call
-        await eventually(lambda: statements_wait(live, 0), within=5)
+        await eventually(lambda: statements_wait(live, 0))
     assert await vendors_named(live, "Never") == 0
 
 

@@ -71,16 +71,16 @@ class Bus:
         for record in records:
             headers = cast(HeadersType, list(record.headers))
             producer.produce(self.prefix + record.topic, record.value, record.key, headers=headers)
-        assert producer.flush(20) == 0
+        assert producer.flush(120) == 0
 
     def _read(self, topic: str) -> list[Record]:
         name = self.prefix + topic
         settings = {**client_settings(self.brokers), "group.id": "none", "enable.auto.commit": False}
         consumer = KafkaConsumer(settings)
         try:
-            partitions = consumer.list_topics(name, 10).topics[name].partitions
+            partitions = consumer.list_topics(name, 60).topics[name].partitions
             ends = {
-                number: consumer.get_watermark_offsets(TopicPartition(name, number), 10)[1] for number in partitions
+                number: consumer.get_watermark_offsets(TopicPartition(name, number), 60)[1] for number in partitions
             }
             consumer.assign([TopicPartition(name, number, 0) for number in partitions])
             records: list[Record] = []
@@ -96,7 +96,7 @@ class Bus:
 
     def _drop(self) -> None:
         admin = AdminClient(client_settings(self.brokers))
-        names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(self.prefix)]
+        names = [name for name in admin.list_topics(timeout=60).topics if name.startswith(self.prefix)]
         if names:
             for result in admin.delete_topics(names).values():
                 result.result()
@@ -132,7 +132,7 @@ async def running(*parts: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIt
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(asyncio.gather(*tasks), 30)
+        await asyncio.wait_for(asyncio.gather(*tasks), 120)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 120.0) -> None:

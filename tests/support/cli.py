@@ -52,6 +52,6 @@ class Cli:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             output, errors = await process.communicate()
         return Ended(process.returncode or 0, output.decode(), errors.decode())

@@ -52,7 +52,7 @@ async def end_of(logs: Path, command: str, settings: Mapping[str, str]) -> tuple
     """Runs a command of identity to its end; gives exit code and output."""
     async with Supervisor(logs) as supervisor:
         process = await start(supervisor, command, settings)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             return await process.wait(), process.output()
 
 

@@ -43,7 +43,7 @@ class Line:
             pass
         return sent
 
-    async def hear(self, within: float = 30.0) -> Answer:
+    async def hear(self, within: float = 120.0) -> Answer:
         """The next response. Raises TimeoutError."""
         async with asyncio.timeout(within):
             try:
@@ -51,7 +51,7 @@ class Line:
             except (asyncio.IncompleteReadError, ConnectionError):
                 return Answer()
 
-    async def ended(self, within: float = 30.0) -> bool:
+    async def ended(self, within: float = 120.0) -> bool:
         """Whether the other side ends the connection in this time without a word."""
         try:
             async with asyncio.timeout(within):
@@ -90,7 +90,7 @@ async def dialled(address: str, source: str = "127.0.0.1") -> AsyncIterator[Line
         writer.close()
 
 
-async def ask(address: str, raw: bytes, within: float = 30.0) -> Answer:
+async def ask(address: str, raw: bytes, within: float = 120.0) -> Answer:
     """What comes back for these bytes."""
     async with dialled(address) as line:
         await line.pour([raw])

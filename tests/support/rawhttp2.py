@@ -95,7 +95,7 @@ class Connection:
         """What has come on a stream so far."""
         return self._replies[stream]
 
-    async def answered(self, stream: int, within: float = 30.0) -> Reply:
+    async def answered(self, stream: int, within: float = 120.0) -> Reply:
         """What came, once the stream has ended. Raises `TimeoutError`."""
         reply = self._replies[stream]
         await asyncio.wait_for(reply.ended.wait(), within)
