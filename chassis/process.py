@@ -128,7 +128,7 @@ def _server(
         return calls.build_health_only(settings, health)
     verifier = TokenVerifier(settings.jwks_file, settings.token_issuer)
     pager = Pager(settings.page_token_key_file.read_bytes())
-    rpcs = {**service.rpcs, **operations(service.name, pager, service.trace)}
+    rpcs = {**service.rpcs, **operations(service.name, pager, service.trace, service.waits)}
     return calls.build(service.name, rpcs, health, Server(database, context, verifier, settings, revocations))
 
 

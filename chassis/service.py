@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from chassis.bus.consumer import Reaction
 from chassis.db import Database
 from chassis.ops.trace import Trace
+from chassis.ops.waits import Waits
 from chassis.rpc.call import C
 from chassis.rpc.table import Rpcs
 from chassis.settings import ChassisSettings
@@ -29,8 +30,10 @@ class Service(Generic[C]):
     rpcs: Rpcs
     reactions: Mapping[type[Message], Reaction[C]] = field(default_factory=dict)
     timers: Sequence[Timer[C] | Job[C]] = ()
-    trace: Trace | None = None
+    trace: Trace[C] | None = None
     """What the service can tell operators about a task."""
+    waits: Waits[C] | None = None
+    """What it can tell them of what waits, and why."""
 
     @property
     def app_role(self) -> str:

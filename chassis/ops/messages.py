@@ -15,6 +15,7 @@ from chassis.contract.events import catalogue
 from chassis.db import Row
 from chassis.ids import name
 from chassis.ops.trace import Step
+from chassis.ops.waits import Waiting
 from chassis.redaction import redacted
 
 _MOST_TEXT = 500_000
@@ -101,6 +102,19 @@ def step(done: Step) -> pb.TraceStep:
         names=done.names,
         detail=done.detail,
         trace_id=done.trace_id,
+        waits=done.waits,
+    )
+
+
+def waiting(waits: Waiting) -> pb.Waiting:
+    """Things that wait for the same reason."""
+    return pb.Waiting(
+        what=waits.what,
+        reason=waits.reason,
+        count=waits.count,
+        more=waits.more,
+        oldest_time=_timestamp(waits.oldest) if waits.oldest else None,
+        way_out=waits.way_out,
     )
 
 

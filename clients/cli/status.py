@@ -1,10 +1,10 @@
-"""`preceptor status`: whether each service is alive and ready, and how far behind its consumer is."""
+"""`preceptor status`: whether each service is alive and ready, how far behind its consumer is, what waits and why."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ class ServiceStatus:
     ready: bool
     lag: int | None
     inside: dict[str, object] | None = None
-    """What the service tells operators: consumers with their breakers, outbox, dead letters, parked keys."""
+    """What the service tells operators: consumers with their breakers, outbox, dead letters, parked keys, waits."""
 
 
 def status(
@@ -124,6 +124,8 @@ def _print(described: Mapping[str, Any], found: list[ServiceStatus]) -> None:
         alive, ready = _mark(service.alive), _mark(service.ready)
         table.add_row(service.service, service.address, alive, ready, lag, *_cells(service.inside))
     console.print(table)
+    if waiting := [(service.service, each) for service in found for each in _waiting(service.inside)]:
+        console.print(_waits(waiting))
     kafka, postgres = described["kafka"], described["postgres"]
     console.print(f"{kafka['description']} at {kafka['bootstrap_servers']}, {postgres['description']}", highlight=False)
 
@@ -141,6 +143,22 @@ def _cells(inside: Mapping[str, Any] | None) -> tuple[str, str, str]:
         how = "[green]runs[/]" if inside["consumers"] else "-"
     letters = int(inside["open_dead_letters"])
     return how, f"[red]{letters}[/]" if letters else "0", str(inside["parked_events"])
+
+
+def _waiting(inside: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:
+    """What waits at a service, as it tells it; nothing where it does not answer."""
+    told: Sequence[Mapping[str, Any]] = (inside or {}).get("waiting", [])
+    return told
+
+
+def _waits(waiting: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    """What waits, for what, since when the oldest does, and what ends it."""
+    table = Table("service", "what waits", "for", "how many", "oldest since (UTC)", "what ends it")
+    for service, each in waiting:
+        number = each["count"] + ("+" if each["more"] else "")
+        since = str(each.get("oldest_time") or "").partition(".")[0].rstrip("Z").replace("T", " ")
+        table.add_row(service, each["what"], each["reason"], number, since, each["way_out"])
+    return table
 
 
 def _mark(good: bool) -> str:

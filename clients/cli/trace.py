@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -31,6 +31,8 @@ class Traced:
     names: dict[str, str]
     detail: str
     trace_id: str
+    waits: bool = False
+    """Whether nothing was done, but something waits since then."""
 
 
 def trace(
@@ -39,6 +41,8 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """Tell a task's way over all services: claims, answers, scorings, decisions, earnings, payouts, bank lines.
+
+    What waits by now, and for what, comes last.
 
     Exits with 1 if no service knows the task. Example: preceptor trace tasks/0192.... --json
     """
@@ -60,13 +64,13 @@ def trace(
 
 
 def timeline(steps: Iterable[Traced]) -> list[Traced]:
-    """Steps of several services by time. What is done about an answer goes on the trace that the answer came with."""
-    ordered = sorted(steps, key=lambda step: step.time)
+    """Steps of several services by time, what waits by now at their end.
+
+    What is done about an answer goes on the trace that the answer came with.
+    """
+    ordered = sorted(steps, key=lambda step: (step.waits, step.time))
     traces = {step.names["answers"]: step.trace_id for step in ordered if step.trace_id and "answers" in step.names}
-    return [
-        Traced(step.time, step.service, step.kind, step.names, step.detail, step.trace_id or _of(step, traces))
-        for step in ordered
-    ]
+    return [replace(step, trace_id=step.trace_id or _of(step, traces)) for step in ordered]
 
 
 def _of(step: Traced, traces: dict[str, str]) -> str:
@@ -75,7 +79,7 @@ def _of(step: Traced, traces: dict[str, str]) -> str:
 
 def _traced(service: str, step: pb.TraceStep) -> Traced:
     time = step.step_time.ToDatetime(UTC)
-    return Traced(time, service, step.kind, dict(step.names), step.detail, step.trace_id)
+    return Traced(time, service, step.kind, dict(step.names), step.detail, step.trace_id, step.waits)
 
 
 def _iso(time: datetime) -> str:
@@ -98,6 +102,7 @@ def _print(task_id: str, steps: list[Traced]) -> None:
             which,
             step.detail,
             step.trace_id[:_SHORT],
+            style="yellow" if step.waits else None,
         )
         day = today
     output().print(table)

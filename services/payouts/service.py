@@ -24,6 +24,7 @@ from services.payouts.reactions import (
 )
 from services.payouts.usecases import check_payouts, create_attempts, release_holds, run_payouts, send_payouts
 from services.payouts.usecases.trace_task import trace_task
+from services.payouts.usecases.waits import waits_in_all
 
 _LONGEST_LOOK = timedelta(minutes=1)
 
@@ -79,6 +80,7 @@ SERVICE: Service[Context] = Service(
         tasking.BatchCompleted: on_batch_completed.react,
     },
     trace=trace_task,
+    waits=waits_in_all,
     timers=[
         Timer("release-holds", _release_interval, release_holds.tick),
         Timer("payout-run", _run_look, run_payouts.tick),

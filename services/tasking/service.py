@@ -26,6 +26,7 @@ from services.tasking.reactions import (
 )
 from services.tasking.usecases import accept_overdue, complete_batches, expire_leases, open_to_all
 from services.tasking.usecases.trace_task import trace_task
+from services.tasking.usecases.waits import waits_in_all
 
 
 def _interval(context: Context) -> timedelta:
@@ -73,6 +74,7 @@ SERVICE: Service[Context] = Service(
         scoring_events.SkillChanged: on_skill_changed.react,
     },
     trace=trace_task,
+    waits=waits_in_all,
     timers=[
         Timer("expire-leases", _interval, expire_leases.tick),
         Timer("accept-overdue", _interval, accept_overdue.tick),

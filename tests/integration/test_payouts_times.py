@@ -43,7 +43,7 @@ async def test_a_time_is_paid_from_the_reserve_and_goes_the_way_of_all_money(mar
     await market.gather()
     await market.send()
     assert await market.balance("provider:double:clearing") == 1000
-    steps = [step.kind for step in await market.run(lambda tx: trace_task(tx, UUID(time.task_id)))]
+    steps = [step.kind for step in await market.run(lambda tx: trace_task(tx, market.context, UUID(time.task_id)))]
     assert {"earned", "payable", "in a payout", "payout paid", "bank line paid"} <= set(steps)
     assert await market.findings() == ()
 

@@ -28,6 +28,7 @@ READ_ALL = {
     "services.scoring.usecases.flag_raters._NEWEST": "looks at the newest tasks, now and then",
     "services.scoring.usecases.flag_raters._FLAG": "against the flags that a person has lifted, which are few",
     "services.payouts.usecases.list_deposits.DEPOSIT": "the part that two statements begin with",
+    "services.payouts.usecases.run_payouts._LAST": "one row",
     "services.payouts.usecases.trace_task._LINES": "asked by a person about one task",
     "services.payouts.usecases.verify_ledger._COUNTS": "counts the ledger",
 }

@@ -117,7 +117,7 @@ async def test_a_prediction_is_no_answer(database: Database) -> None:
     assert {judgement.answer_id for judgement in done.judgements} == {first.answer_id, second.answer_id}
     assert done.result.pairwise_preference.mean_preference == -1.5
     async with database.transaction(Scope.service()) as tx:
-        assert len([step for step in await trace_task(tx, task.task_id) if step.kind == "answer counted"]) == 2
+        assert len([step for step in await trace_task(tx, None, task.task_id) if step.kind == "answer counted"]) == 2
         [counted], _ = await count(tx, task.project_id, "")
     assert (counted.raters, counted.votes) == (2, 2)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from asyncpg import Record
 
 from chassis import money
@@ -15,12 +17,14 @@ from chassis.ids import new_id
 from services.payouts.context import Context
 from services.payouts.domain import accounts
 from services.payouts.domain.ledger import Transfer
+from services.payouts.domain.waiting import Clock, WaitReason
 from services.payouts.usecases import post_transfers
+from services.payouts.usecases.waits import CLOSE, payable_in_all
+
+_log = structlog.get_logger(__name__)
 
 _AT_ONCE = 500
 
-# 2001-01-01 was a Monday: a week closes on Sunday night, whenever the process was started.
-_CLOSE = "SELECT date_bin($1::interval, now(), TIMESTAMPTZ '2001-01-01 00:00:00Z')"
 _DUE = """
 WITH payable AS (
     SELECT expert_id, currency, sum(amount - taken_back) AS amount FROM earning
@@ -53,20 +57,57 @@ INSERT INTO payout_item (payout_id, earning_id, amount) SELECT * FROM unnest($1:
 """
 _SENT = "UPDATE earning SET state = 'SENT' WHERE id = ANY($1::uuid[])"
 
+_LAST = "SELECT close_at, told FROM payout_run"
+_MADE = """
+SELECT coalesce(sum(number), 0)::bigint AS payouts, coalesce(jsonb_object_agg(currency, amount), '{}') AS sums
+FROM (SELECT currency, count(*) AS number, sum(amount) AS amount FROM payout WHERE close_at = $1 GROUP BY currency) AS p
+"""
+_UNCLEAR_SINCE = """
+SELECT min(unclear_since) FROM attempt WHERE state IN ('CREATED', 'SUBMITTING', 'SUBMITTED', 'UNKNOWN')
+"""
+_TOLD = """
+INSERT INTO payout_run (close_at, told) VALUES ($1, $2)
+ON CONFLICT (one) DO UPDATE SET close_at = excluded.close_at, told = excluded.told
+"""
+
 _Payee = tuple[UUID, str]
 
 
 async def tick(tx: Transaction, context: Context) -> int:
-    """Makes up to five hundred payouts of what had become payable by the last close; gives their number."""
-    close: datetime = await tx.fetchval(_CLOSE, context.settings.run_interval)
+    """Makes up to five hundred payouts of what had become payable by the last close; gives their number.
+
+    Once all are made it tells the run, with whom it has left out and why.
+    """
+    close: datetime = await tx.fetchval(CLOSE, context.settings.run_interval)
     due = await tx.fetch(_DUE, close, context.settings.minimum_payout_minor, _AT_ONCE)
     if not due:
+        await _tell(tx, context, close)
         return 0
     instruments = {(row["expert_id"], row["currency"]): row["instrument_id"] for row in due}
     experts, currencies = zip(*instruments, strict=True)
     lines = _within_one_payout(await tx.fetch(_LINES, close, experts, currencies))
     await _batch(tx, close, lines, instruments)
     return len(lines)
+
+
+async def _tell(tx: Transaction, context: Context, close: datetime) -> None:
+    """Logs a run that is done, once; one that made nothing only if it leaves out others than the run before."""
+    last = await tx.fetchrow(_LAST)
+    if last is not None and last["close_at"] >= close:
+        return
+    clock = Clock(close + context.settings.run_interval, context.settings.sending)
+    counts: Counter[str] = Counter()
+    for reason, _, row in await payable_in_all(tx, context, clock):
+        if reason is not WaitReason.NEXT_RUN:
+            counts[reason.value] += row["lines"]
+    made = await tx.fetchrow(_MADE, close)
+    unclear = await tx.fetchval(_UNCLEAR_SINCE)
+    assert made is not None
+    told = {"left_out": dict(sorted(counts.items())), "provider_unclear_since": str(unclear or "")}
+    if made["payouts"] or last is None or json.loads(last["told"]) != told:
+        payouts = {"payouts": made["payouts"], "sums": json.loads(made["sums"])}
+        (_log.warning if counts or unclear else _log.info)("payout run", close=close.isoformat(), **payouts, **told)
+    await tx.execute(_TOLD, close, json.dumps(told))
 
 
 def _within_one_payout(lines: Iterable[Record]) -> Mapping[_Payee, Sequence[Record]]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from uuid import UUID
 
 from chassis.db import Row, Transaction
 from chassis.ops.trace import Step
+from services.payouts.context import Context
+from services.payouts.domain.waiting import WORDS, Wait
+from services.payouts.usecases.waits import waits_of_lines
 
 _LINES = """
 SELECT e.id, e.answer_id, e.time_id, e.expert_id, e.version, e.amount, e.taken_back, e.currency, e.state, e.created_at,
@@ -28,12 +32,15 @@ FROM attempt a JOIN payout_item i USING (payout_id) JOIN earning e ON e.id = i.e
 """
 
 
-async def trace_task(tx: Transaction, task_id: UUID) -> list[Step]:
-    """The steps; none for a task about which no money has moved. Amounts are in minor units."""
-    lines = [step for row in await tx.fetch(_LINES, task_id) for step in _line(row)]
+async def trace_task(tx: Transaction, context: Context, task_id: UUID) -> list[Step]:
+    """The steps, and what money waits for; none for a task about which none has moved. Amounts are in minor units."""
+    rows = await tx.fetch(_LINES, task_id)
+    lines = [step for row in rows for step in _line(row)]
+    by_line = await waits_of_lines(tx, context, [row["id"] for row in rows])
+    waits = [_wait(row, wait) for row in rows for wait in by_line.get(row["id"], ())]
     payouts = [step for row in await tx.fetch(_PAYOUTS, task_id) for step in _payout(row)]
     attempts = [step for row in await tx.fetch(_ATTEMPTS, task_id) for step in _attempt(row)]
-    return [*lines, *payouts, *attempts]
+    return [*lines, *payouts, *attempts, *waits]
 
 
 def _line(row: Row) -> Iterator[Step]:
@@ -50,6 +57,15 @@ def _line(row: Row) -> Iterator[Step]:
 def _source(row: Row) -> dict[str, UUID]:
     """What a line is for."""
     return {"times": row["time_id"]} if row["time_id"] else {"answers": row["answer_id"]}
+
+
+def _wait(row: Row, wait: Wait) -> Step:
+    ids = {"earnings": row["id"], **_source(row), "experts": row["expert_id"]}
+    parts = [WORDS[wait.reason].why, f"({wait.code})" if wait.code else "", WORDS[wait.reason].way_out]
+    parts += [f"{wait.missing} {row['currency']} (minor units) are missing." if wait.missing else ""]
+    parts += [f"Until {wait.until.astimezone(UTC):%Y-%m-%d %H:%M:%S} at the latest." if wait.until else ""]
+    words = wait.reason.value.lower().replace("_", " ")
+    return Step(wait.since, f"money waits: {words}", ids, " ".join(filter(None, parts)), waits=True)
 
 
 def _payout(row: Row) -> Iterator[Step]:

@@ -19,7 +19,7 @@ GROUP BY answer_id, expert_id, submitted_at, surplus
 """
 
 
-async def trace_task(tx: Transaction, task_id: UUID) -> list[Step]:
+async def trace_task(tx: Transaction, _: object, task_id: UUID) -> list[Step]:
     """The steps; none for a task without an answer. Scoring keeps the last scoring only."""
     state = await tx.fetchrow(_STATE, task_id)
     if state is None:

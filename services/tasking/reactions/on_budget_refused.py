@@ -12,7 +12,8 @@ from chassis.db import Transaction
 from services.tasking.context import Context
 
 _HALT = """
-UPDATE batch b SET state = 4, state_reason = new.reason, missing_minor = new.missing, currency = new.currency
+UPDATE batch b SET state = 4, state_at = clock_timestamp(), state_reason = new.reason, missing_minor = new.missing,
+                   currency = new.currency
 FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::bigint[], $5::text[])
      AS new (batch_id, attempt, reason, missing, currency)
 WHERE b.batch_id = new.batch_id AND b.attempt = new.attempt AND b.state = 2

@@ -21,7 +21,8 @@ WHERE b.batch_id = ANY ($1) AND b.state = 2 ORDER BY b.batch_id FOR UPDATE OF b
 """
 
 _OPEN = """
-UPDATE batch b SET state = 3, rate_card_version = new.version, currency = new.currency, price_minor = new.price,
+UPDATE batch b SET state = 3, state_at = clock_timestamp(), rate_card_version = new.version,
+                   currency = new.currency, price_minor = new.price,
                    fee_basis_points = new.fee, reserved_minor = new.reserved
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::integer[], $6::bigint[])
      AS new (batch_id, version, currency, price, fee, reserved)

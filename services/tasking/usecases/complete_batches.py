@@ -18,7 +18,7 @@ ORDER BY b.batch_id LIMIT 100 FOR UPDATE OF b SKIP LOCKED
 
 # Looks again, so that it sees what committed before the batches were locked: a late answer and a time lock their batch.
 _COMPLETE = """
-UPDATE batch b SET state = 5, completed_at = clock_timestamp()
+UPDATE batch b SET state = 5, state_at = clock_timestamp(), completed_at = clock_timestamp()
 WHERE b.batch_id = ANY ($1)
   AND NOT EXISTS (SELECT FROM slot s WHERE s.batch_id = b.batch_id AND s.state IN (1, 4)
                   AND s.expires_at > statement_timestamp() - $2::interval)

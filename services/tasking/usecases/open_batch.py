@@ -25,7 +25,8 @@ WHERE b.batch_id = $1 FOR UPDATE OF b
 """
 
 _VALIDATING = """
-UPDATE batch SET state = 2, state_reason = '', missing_minor = NULL, attempt = attempt + 1, gold_most = $2
+UPDATE batch SET state = 2, state_at = clock_timestamp(), state_reason = '', missing_minor = NULL,
+                 attempt = attempt + 1, gold_most = $2
 WHERE batch_id = $1
 """
 
