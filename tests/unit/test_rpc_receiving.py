@@ -44,7 +44,7 @@ async def running(tmp_path: Path, **changes: object) -> AsyncIterator[str]:
     address = f"127.0.0.1:{free_port()}"
     told = {
         "database_url": "postgresql://identity_app:x@localhost/identity",
-        "kafka_bootstrap_servers": "localhost:9092",
+        "kafka": {"bootstrap_servers": "localhost:9092"},
         "jwks_file": tmp_path / "file",
         "page_token_key_file": tmp_path / "file",
         "grpc_listen": address,
