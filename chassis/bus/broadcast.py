@@ -25,6 +25,9 @@ from chassis.waiting import Backoff, pause
 M = TypeVar("M", bound=Message)
 _log = structlog.get_logger(__name__)
 
+GROUP = "broadcast"
+"""The group, behind the prefix, that readers name to Kafka. Nobody is in it."""
+
 _LOOK_SECONDS = 0.1
 _METADATA_SECONDS = 5.0
 
@@ -39,8 +42,8 @@ class Broadcast(Generic[M]):
         self._name = topic_prefix + type_.topic
         self._take = take
         self._intake = Intake({type_.name: type_}, {type_.name})
-        # The client asks for a group's name, and without commits does nothing with it.
-        settings = {**consumer_settings(brokers, "broadcast"), "group.protocol": "classic"}
+        # The client wants a group, whose coordinator it looks up; it joins none, and commits nothing.
+        settings = {**consumer_settings(brokers, topic_prefix + GROUP), "group.protocol": "classic"}
         self._settings = {**settings, "enable.partition.eof": True}
         self.caught_up = asyncio.Event()
         """Set once everything that lay in the topic at the start has been handed on."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 from google.protobuf.message import Message
 from preceptor.identity.v1.events_pb2 import Revoked
 
+from chassis.bus.broadcast import GROUP
 from chassis.bus.topics import dead_letters, topics_of
 from chassis.contract.events import catalogue, event_type
 
@@ -52,7 +53,10 @@ def rights_of(service: str, hears: Collection[type[Message]], prefix: str = "") 
         Operation.WRITE: {type_.topic for type_ in types if type_.owner == service} | set(map(dead_letters, heard)),
         Operation.READ: heard | {event_type(Revoked).topic},  # every process hears at once whose tokens have ended
     }
+    groups = {Operation.READ: {service}, Operation.DESCRIBE: {GROUP}}
     return frozenset(
-        {Right(Resource.TOPIC, prefix + name, operation) for operation, names in topics.items() for name in names}
-        | {Right(Resource.GROUP, prefix + service, Operation.READ)}
+        Right(resource, prefix + name, operation)
+        for resource, rights in ((Resource.TOPIC, topics), (Resource.GROUP, groups))
+        for operation, names in rights.items()
+        for name in names
     )

@@ -108,6 +108,13 @@ async def test_status_says_that_all_have_caught_up_and_asks_kafka_as_the_stack_d
     assert [service["lag"] for service in ended.json["services"]] == [0] * len(SERVICES)
 
 
+async def test_each_service_has_all_the_rights_that_it_asks_for(job: SecureJob) -> None:
+    texts = [running.process.output() for running in job.done.platform.services.values()]
+
+    assert len(texts) == len(SERVICES)
+    assert [line for text in texts for line in text.splitlines() if "AUTHORIZATION" in line.upper()] == []
+
+
 async def test_no_log_and_no_description_holds_a_password_or_a_database_s_address(job: SecureJob) -> None:
     secrets = {PASSWORD, job.done.platform.admin_password, "postgresql://", *passwords(job.folder)}
     texts = {path: path.read_text(errors="replace") for path in written(job.folder)}
