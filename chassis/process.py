@@ -14,7 +14,7 @@ import grpc
 import structlog
 from preceptor.identity.v1.events_pb2 import Revoked
 
-from chassis import housekeeping, log
+from chassis import housekeeping, last_words, log
 from chassis.bus.broadcast import Broadcast
 from chassis.bus.consumer import Consumer, consumer_settings
 from chassis.bus.handler import Handler
@@ -66,6 +66,7 @@ def collect_rarely() -> None:
 
 async def run_role(service: Service[C], role: Role) -> None:
     """Runs until SIGTERM or SIGINT. Raises what ends one of its parts: whoever runs the process starts it anew."""
+    last_words.watch_loop()
     settings = load(ChassisSettings)
     log.configure(service.name, role.value)
     stop = _stop_on_signals()

@@ -14,7 +14,7 @@ import typer
 import uvloop
 from confluent_kafka import KafkaException
 
-from chassis import log
+from chassis import last_words, log
 from chassis.bus import topics
 from chassis.contract.events import catalogue
 from chassis.errors import ServiceError
@@ -36,6 +36,7 @@ _ROLES = {
 
 def main(service: Service[C], commands: typer.Typer | None = None) -> None:
     """Runs what the command line asks for: a role, `migrate`, or one of the service's own `commands`."""
+    log.configure(service.name, "start")
     app = commands or typer.Typer(no_args_is_help=True)
     app.info.help = app.info.help or f"The {service.name} service. Example: python -m services.{service.name} all"
     for role, told in _ROLES.items():
@@ -43,7 +44,8 @@ def main(service: Service[C], commands: typer.Typer | None = None) -> None:
     app.command("migrate", help="Bring the database to the current schema and make the topics, then end.")(
         lambda: _run_to_end(_migrate(service))
     )
-    app(prog_name=f"python -m services.{service.name}")
+    with last_words.told():
+        app(prog_name=f"python -m services.{service.name}")
 
 
 def _runner(service: Service[C], role: Role) -> Callable[[], None]:
@@ -64,6 +66,7 @@ def _run_to_end(work: Coroutine[None, None, None]) -> None:
 
 async def _migrate(service: Service[C]) -> None:
     """Makes database, role and topics where they are missing. Raises `SettingsError` and what `migrate` raises."""
+    last_words.watch_loop()
     settings = load(ChassisSettings)
     log.configure(service.name, "migrate")
     own = urlsplit(settings.database_url.get_secret_value())
