@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from preceptor.identity.v1 import account_pb2, expert_pb2, vendor_pb2
 from preceptor.payouts.v1 import earning_pb2, events_pb2, funding_pb2, rate_card_pb2
 from preceptor.tasking.v1 import batch_pb2, project_pb2, work_pb2
@@ -165,17 +166,11 @@ async def claim(floor: Floor, transport: str, expert: Caller, project: str) -> w
     return await until("the task is given", given)
 
 
-@pytest.mark.parametrize(
-    ("transport", "kind", "character"),
-    [
-        ("gRPC", "fact_check", "𝄞"),
-        ("gRPC", "rubric_grade", "x"),
-        ("gRPC", "pairwise_preference", "\x01"),
-        ("JSON", "fact_check", "\x01"),
-        ("JSON", "rubric_grade", "<"),
-        ("JSON", "pairwise_preference", "𝄞"),
-    ],
-)
+@given(st.sampled_from(["gRPC", "JSON"]), st.sampled_from(sorted(task_types())), st.sampled_from(largest.CHARACTERS))
+@example("gRPC", "fact_check", "𝄞")
+@example("JSON", "fact_check", "\x01")
+@example("JSON", "rubric_grade", "<")
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_the_largest_task_is_answered_and_paid(floor: Floor, transport: str, kind: str, character: str) -> None:
     # Instructions are a text of the database, which holds no such character.
     asked_in = await project(floor, transport, kind, "<" if character == "\x01" else character)
