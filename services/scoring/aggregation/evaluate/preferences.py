@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from time import perf_counter
 
 import numpy as np
@@ -17,13 +18,18 @@ _WON = {"left": 1.0, "tie": 0.5, "right": 0.0}
 
 
 def evaluate(answers: Answers, seed: int, *, live: bool = False) -> Figures:
-    """The figures of the command line. A task is named `context:left|right`; a label is left, right or tie.
+    """The figures of the command line; NaN where there are too few votes to hide any.
+
+    A task is named `context:left|right`; a label is left, right or tie.
 
     Raises `ValueError` for another name, `KeyError` for another label.
     """
     pairs, won, used = pairs_of(answers), won_of(answers), answers.standing()
     sizes = pairs.sizes(len(answers.workers))
     votes = pairs.votes(used.task, used.worker, won[used.label], sizes)
+    counted = {"tasks": len(used.tasks), "answers": len(used.task)}
+    if not int(len(used.task) * _HIDDEN):
+        return counted | {"log_loss": nan, "seconds": 0.0}
     rng = np.random.default_rng(seed)
     begun = perf_counter()
     losses = []
@@ -33,7 +39,7 @@ def evaluate(answers: Answers, seed: int, *, live: bool = False) -> Figures:
         found = _by_steps(answers.without(used.only(hidden)), pairs, won) if live else fit(votes.only(seen))
         losses.append(log_loss(found.logits(votes.only(hidden)), votes.won[hidden]))
     seconds = perf_counter() - begun
-    return {"tasks": len(used.tasks), "answers": len(used.task), "log_loss": float(np.mean(losses)), "seconds": seconds}
+    return counted | {"log_loss": float(np.mean(losses)), "seconds": seconds}
 
 
 def _by_steps(answers: Answers, pairs: Pairs, won: Floats) -> Strengths:

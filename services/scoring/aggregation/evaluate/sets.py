@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from services.scoring.aggregation import multilabel, spans
 from services.scoring.aggregation.crowd import Floats
+from services.scoring.aggregation.evaluate.labels import parts
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, drawn
 from services.scoring.aggregation.live.multilabels import Labels, LiveMultilabels
 from services.scoring.aggregation.live.spans import LiveSpans, Marks
@@ -79,7 +81,7 @@ def evaluate_spans(answers: Answers, truth: Mapping[str, str], trial: Trial) -> 
     places = {name: place for place, name in enumerate(used.tasks)}
     told = [found.get(places.get(name, -1), []) for name in asked]
     overlaps = [
-        _overlap({place for marked in some for place in range(*marked.span)}, _positions(label))
+        overlap([marked.span for marked in some], [_span(part) for part in parts(label)])
         for some, label in zip(told, asked.values(), strict=True)
     ]
     return figures | ({"accuracy": float(np.mean(overlaps))} if overlaps else {})
@@ -97,22 +99,20 @@ def _spans_by_steps(used: Answers, read: list[Marks]) -> dict[int, list[Marked]]
     return state.consensus()
 
 
-def parts(label: str) -> list[str]:
-    """The parts of a label that lists some, without those that are empty."""
-    return [part.strip() for part in label.split(";") if part.strip()]
-
-
 def _span(part: str) -> spans.Span:
     begin, _, end = part.partition("-")
     return spans.Span(int(begin), int(end))
 
 
-def _positions(label: str) -> set[int]:
-    return {place for part in parts(label) for place in range(*_span(part))}
-
-
-def _overlap(found: set[int], wanted: set[int]) -> float:
-    return len(found & wanted) / len(found | wanted) if found | wanted else 1.0
+def overlap(found: Sequence[spans.Span], wanted: Sequence[spans.Span]) -> float:
+    """The positions that both mark, over those that one of them does; 1 where neither marks any."""
+    edges = sorted({edge for span in (*found, *wanted) for edge in span})
+    both = either = 0
+    for begin, end in pairwise(edges):
+        marks = [any(span.begin <= begin and end <= span.end for span in some) for some in (found, wanted)]
+        both += (end - begin) * all(marks)
+        either += (end - begin) * any(marks)
+    return both / either if either else 1.0
 
 
 def _counted(answers: Answers, used: Answers, asked: Sized, seconds: float) -> Figures:

@@ -58,7 +58,8 @@ def places(task: Ints) -> Ints:
 
 
 def _crowd(answers: Answers, tasks: int) -> Crowd:
-    people, classes = len(answers.workers), len(answers.labels)
+    # A label that nobody gives beside the only one: with nothing to tell apart there would be nothing to weigh.
+    people, classes = len(answers.workers), max(len(answers.labels), 2)
     return crowd(answers.task, answers.worker, answers.label, tasks=tasks, workers=people, classes=classes)
 
 

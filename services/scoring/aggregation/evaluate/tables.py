@@ -1,10 +1,9 @@
-"""Files of answers and truths: comma-separated, with a header that names `task`, `worker` and `label`."""
+"""Answers and truths by number, and their files: tables whose header names `task`, `worker` and `label`."""
 
 from __future__ import annotations
 
-import csv
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,15 @@ import numpy as np
 
 from services.scoring.aggregation.configuration import DEFAULT, Configuration
 from services.scoring.aggregation.crowd import Ints, last_of_each
+from services.scoring.aggregation.evaluate.labels import Read, name
+from services.scoring.aggregation.evaluate.reading import (
+    UnreadableTableError,
+    Watch,
+    check_readable,
+    rows,
+    shown,
+    silent,
+)
 
 Figures = dict[str, float]
 STEP = 500
@@ -85,41 +93,68 @@ def drawn(truth: Mapping[str, str], size: int, seed: int) -> tuple[dict[str, str
     return gold, {name: label for name, label in truth.items() if name not in gold}
 
 
-def read_answers(path: Path) -> Answers:
-    """Reads answers. A row without a worker is of somebody unknown. Raises `KeyError`, `OSError`.
+def read_answers(path: Path, task: Read = name, label: Read = name, watch: Watch = silent) -> Answers:
+    """Reads answers, whose tasks and labels are read so. A row without a worker is of somebody unknown.
 
-    Names become numbers row by row, so that ten million answers take 120 MB and their names.
+    Names become numbers row by row, so that ten million answers take 120 MB and their names. Raises
+    `UnreadableTableError`.
     """
-    known: tuple[dict[str, int], ...] = ({}, {}, {})
-    columns = tuple(array("i") for _ in known)
-    for row, (task, worker, label) in enumerate(_rows(path, ("task", "worker", "label"))):
-        for value, names, column in zip((task, worker or f"\0{row}", label), known, columns, strict=True):
-            column.append(names.setdefault(value, len(names)))
+    tasks, workers, labels = (Names(path, *each) for each in (("task", task), ("worker", name), ("label", label)))
+    columns = tuple(array("i") for _ in range(3))
+    for row, (task_cell, worker_cell, label_cell) in rows(path, ("task", "worker", "label"), watch):
+        columns[0].append(tasks.number(task_cell, row))
+        columns[1].append(workers.number(worker_cell, row) if worker_cell else workers.another())
+        columns[2].append(labels.number(label_cell, row))
     task_numbers, worker_numbers, label_numbers = (np.array(column, dtype=np.int64) for column in columns)
-    tasks, workers, labels = known
-    ordered = sorted(labels)
-    rank = {name: place for place, name in enumerate(ordered)}
-    renumbered = np.array([rank[name] for name in labels], dtype=np.int64)
-    return Answers(task_numbers, worker_numbers, renumbered[label_numbers], list(tasks), list(workers), ordered)
+    ordered = sorted(labels.known)
+    rank = {known: place for place, known in enumerate(ordered)}
+    renumbered = np.array([rank[known] for known in labels.known], dtype=np.int64)
+    return Answers(
+        task_numbers, worker_numbers, renumbered[label_numbers], list(tasks.known), list(workers.known), ordered
+    )
 
 
-def read_truth(path: Path) -> dict[str, str]:
-    """Reads the true label of each task. Raises `KeyError`, `OSError`."""
-    found: dict[str, str] = {}
-    for task, label in _rows(path, ("task", "label")):
-        found[task] = label
-    return found
+def read_truth(path: Path, task: Read = name, label: Read = name, watch: Watch = silent) -> dict[str, str]:
+    """Reads the true label of each task. Raises `UnreadableTableError`, also where a task has two."""
+    tasks, labels = Names(path, "task", task), Names(path, "label", label)
+    found: dict[int, tuple[int, int]] = {}
+    for row, (task_cell, label_cell) in rows(path, ("task", "label"), watch):
+        number, told = tasks.number(task_cell, row), labels.number(label_cell, row)
+        before, known = found.setdefault(number, (row, told))
+        if known != told:
+            problem = f"{shown(label_cell.strip())} is another truth of the task than row {before} has: remove one"
+            raise UnreadableTableError(path, problem, row, "label")
+    names, known_labels = list(tasks.known), list(labels.known)
+    return {names[number]: known_labels[told] for number, (_, told) in found.items()}
 
 
-def _rows(path: Path, names: Sequence[str]) -> Iterator[list[str]]:
-    """The values of these columns, row by row. Raises `KeyError` for one that is not there, `OSError`."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        missing = [name for name in names if name not in header]
-        if missing:
-            raise KeyError(f"{path}: no column {missing[0]}")
-        places = [header.index(name) for name in names]
-        for row in rows:
-            if row:
-                yield [row[place] for place in places]
+class Names:
+    """Numbers of the names in a column, in the order of their coming; a name is looked at when it comes first."""
+
+    def __init__(self, path: Path, column: str, read: Read) -> None:
+        self._path, self._column, self._read = path, column, read
+        self._others: dict[str, int] = {}
+        """What is written otherwise than the name that it is."""
+        self.known: dict[str, int] = {}
+        """By name."""
+
+    def number(self, cell: str, row: int) -> int:
+        """The number of what a cell names. Raises `UnreadableTableError` for one that cannot be read."""
+        if (found := self.known.get(cell)) is None and (found := self._others.get(cell)) is None:
+            found = self._new(cell, row)
+        return found
+
+    def another(self) -> int:
+        """The number of somebody who is like nobody else: no cell holds a NUL character."""
+        return self.known.setdefault(f"\0{len(self.known)}", len(self.known))
+
+    def _new(self, cell: str, row: int) -> int:
+        try:
+            check_readable(cell)
+            read = self._read(cell)
+        except ValueError as error:
+            raise UnreadableTableError(self._path, str(error), row, self._column) from None
+        found = self.known.setdefault(read, len(self.known))
+        if read != cell:
+            self._others[cell] = found
+        return found
