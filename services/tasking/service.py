@@ -16,6 +16,7 @@ from services.tasking.api import batch, project, review, upload, work
 from services.tasking.context import Context, make_context
 from services.tasking.reactions import (
     on_budget_refused,
+    on_budget_released,
     on_budget_reserved,
     on_expert_changed,
     on_rate_card_published,
@@ -69,6 +70,7 @@ SERVICE: Service[Context] = Service(
         payouts_events.RateCardPublished: on_rate_card_published.react,
         payouts_events.BudgetReserved: on_budget_reserved.react,
         payouts_events.BudgetRefused: on_budget_refused.react,
+        payouts_events.BudgetReleased: on_budget_released.react,
         scoring_events.TaskScored: on_task_scored.react,
         scoring_events.RaterFlagged: on_rater_flagged.react,
         scoring_events.SkillChanged: on_skill_changed.react,

@@ -9,6 +9,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from preceptor.payouts.v1.events_pb2 import BudgetReleased
 from preceptor.tasking.v1 import events_pb2 as tasking
 
 from chassis.money import part, share
@@ -69,4 +70,6 @@ async def expect(market: Market, expert: UUID, batch: UUID, paid: list[int], tim
     [reserve] = await market.fetch("SELECT decided, times, released FROM reserve WHERE batch_id = $1", batch)
     rest = sum(1200 - amount - share(amount, 2000) for amount in times)
     assert (reserve["decided"], reserve["times"], reserve["released"]) == (ANSWERS, len(times), 2400 + rest)
+    told = [event.released_minor for event in await market.events(BudgetReleased) if event.batch_id == str(batch)]
+    assert told == [2400 + rest]
     assert await market.findings() == ()

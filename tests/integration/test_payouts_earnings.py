@@ -147,9 +147,26 @@ async def test_the_rest_of_a_reserve_is_released_when_as_many_are_joined(market:
     assert await market.balance(f"vendor:{market.vendor_id}:prefund") == before + 12_000 - 1200 - 300 - 2100
     [row] = await market.fetch("SELECT released, kept, released_at FROM reserve")
     assert (row["released"], row["kept"]) == (8400, 2100)
+    told = events.BudgetReleased(batch_id=str(batch), currency="USD", released_minor=8400, kept_minor=2100)
+    assert await market.events(events.BudgetReleased) == [told]
     await market.react(decided(answers[2], 10_000, 2, PERSON))
     assert await market.stages(expert) == (2250, 0, 0)
+    assert await market.events(events.BudgetReleased) == [told]
     assert await market.findings() == ()
+
+
+async def test_a_release_that_is_rolled_back_is_not_told_and_the_next_try_tells_it_once(market: Market) -> None:
+    expert, batch = await market.expert(), await market.batch(answers=10)
+    answer, end = market.answer(batch, expert), completed(batch, market.vendor_id, 1)
+    await market.react(answer, decided(answer))
+    with pytest.raises(CompletionContradicted):
+        await market.react(end, completed(new_id(), market.vendor_id, 1))
+    assert await market.events(events.BudgetReleased) == []
+    for _ in range(3):
+        await market.react(end, answer, decided(answer))
+    [told] = await market.events(events.BudgetReleased)
+    assert (told.released_minor, told.kept_minor) == (10_800, 0)
+    assert await market.balance(f"batch:{batch}:reserve") == 0
 
 
 async def test_numbers_that_contradict_each_other_are_poison(market: Market) -> None:

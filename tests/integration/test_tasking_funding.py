@@ -6,7 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from preceptor.payouts.v1.events_pb2 import BUDGET_REFUSAL_PREFUND_TOO_LOW, BudgetRefused
+from preceptor.payouts.v1.events_pb2 import BUDGET_REFUSAL_PREFUND_TOO_LOW, BudgetRefused, BudgetReleased
 from preceptor.tasking.v1.batch_pb2 import (
     BATCH_STATE_HALTED_BUDGET,
     BATCH_STATE_OPEN,
@@ -21,12 +21,13 @@ from chassis.ids import new_id
 from services.tasking.api.batch import to_batch
 from services.tasking.domain.budget import BatchTooCostly, PriceTooLow
 from services.tasking.domain.upload import BatchEmpty, BatchFull, BatchNotOpenable
-from services.tasking.reactions import on_budget_refused, on_budget_reserved
+from services.tasking.reactions import on_budget_refused, on_budget_released, on_budget_reserved
+from services.tasking.usecases import complete_batches
 from services.tasking.usecases.create_project import RateCardUnknown, TierUnknown, VendorNotActive
 from services.tasking.usecases.get_batch import get_batch
 from services.tasking.usecases.open_batch import open_batch
 from services.tasking.usecases.upload_batch import store_chunk
-from tests.support.tasking import FEE, PRICE, World, new_task, reserved
+from tests.support.tasking import FEE, PRICE, World, new_task, reserved, scored
 
 BATCH = "SELECT * FROM batch WHERE batch_id = $1"
 
@@ -218,3 +219,32 @@ async def test_a_batch_is_full_at_a_million_tasks(world: World) -> None:
     await world.do(lambda tx: tx.execute("UPDATE batch SET tasks = 1000000 WHERE batch_id = $1", batch_id))
     with pytest.raises(BatchFull):
         await world.do(lambda tx: store_chunk(tx, batch_id, 2, [new_task("one more", 1)]))
+
+
+async def shown(world: World, batch_id: UUID) -> tuple[int, int, int]:
+    """Reserved, spent and released of a batch, in minor units; the last is -1 where it is absent."""
+    batch = to_batch(await world.do(lambda tx: get_batch(tx, batch_id)))
+    left, spent, back = (m.units * 100 + m.nanos // 10**7 for m in (batch.reserved, batch.spent, batch.released))
+    return left, spent, back if batch.HasField("released") else -1
+
+
+async def test_a_complete_batch_tells_what_it_gave_back_and_that_nothing_is_reserved(world: World) -> None:
+    batch_id = await world.opened(1, await world.project(1, 1))
+    whole = 3 * (PRICE + 30)
+    assert await shown(world, batch_id) == (whole, 0, -1)
+    answer_id = await world.answered()
+    task_id = (await world.row("SELECT task_id FROM task"))["task_id"]
+    await world.scores(scored(task_id, wanted=1, judged=[(answer_id, 10_000)]))
+    assert await shown(world, batch_id) == (whole - 180, 180, -1)
+    await world.tick(complete_batches.tick)
+    told = BudgetReleased(batch_id=str(batch_id), currency="USD", released_minor=whole - 180)
+    for _ in range(2):
+        await world.react(on_budget_released.react, told)
+    assert await shown(world, batch_id) == (0, 180, whole - 180)
+
+
+async def test_what_is_kept_for_answers_that_may_be_raised_stays_reserved(world: World) -> None:
+    batch_id = await world.opened(1, await world.project(1, 1))
+    told = BudgetReleased(batch_id=str(batch_id), currency="USD", released_minor=360, kept_minor=100)
+    await world.react(on_budget_released.react, told, told)
+    assert await shown(world, batch_id) == (100, 0, 360)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import money
-from services.tasking.domain.budget import PriceTooLow, WorstCase, worst_case
+from services.tasking.domain.budget import PriceTooLow, WorstCase, still_reserved, worst_case
 from services.tasking.domain.upload import ChunkOutOfOrder, check_sequence
 
 
@@ -31,6 +31,20 @@ def test_what_is_booked_answer_by_answer_never_exceeds_what_is_reserved(
 def test_an_answer_that_would_cost_nothing_is_refused() -> None:
     with pytest.raises(PriceTooLow):
         worst_case(1, 1, 0, 2_000, money.share)
+
+
+AMOUNTS = st.integers(0, 10**6)
+
+
+@given(reserved=AMOUNTS, spent=AMOUNTS, released=AMOUNTS, kept=AMOUNTS)
+def test_what_is_still_reserved_spent_and_released_is_what_was_reserved(
+    reserved: int, spent: int, released: int, kept: int
+) -> None:
+    assert still_reserved(reserved, spent, None, None) == max(0, reserved - spent)
+    left = still_reserved(reserved, spent, released, kept)
+    assert 0 <= left <= kept
+    if reserved == spent + released + kept:
+        assert left == kept
 
 
 @given(last=st.integers(0, 10**6), sequence=st.integers(1, 10**6))

@@ -1,10 +1,12 @@
-"""Gives the rest of a complete batch's reserve back to the vendor's prefund."""
+"""Gives the rest of a complete batch's reserve back to the vendor's prefund, and tells so."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
+
+from preceptor.payouts.v1 import events_pb2
 
 from chassis.db import Transaction
 from chassis.errors import FailedPrecondition
@@ -77,7 +79,8 @@ async def release(tx: Transaction, batches: Collection[UUID]) -> None:
     rows, transfers = [], []
     for row, reserve in zip(due, reserves, strict=True):
         rest = max(0, balances[reserve] - row["open"])
-        rows.append((row["batch_id"], rest, balances[reserve] - rest))
+        rows.append((row["batch_id"], rest, kept := balances[reserve] - rest))
+        tx.emit(_event(row["batch_id"], reserve.currency, rest, kept))
         if rest:
             transfers.append(_transfer(row["batch_id"], row["vendor_id"], reserve, rest))
     await post_transfers.post(tx, transfers)
@@ -87,3 +90,7 @@ async def release(tx: Transaction, batches: Collection[UUID]) -> None:
 def _transfer(batch_id: UUID, vendor_id: UUID, reserve: accounts.Account, rest: int) -> Transfer:
     to = accounts.prefund(vendor_id, reserve.currency)
     return Transfer(f"reserve:{batch_id}:release", reserve, to, rest, "reserve_release", {"batch": str(batch_id)})
+
+
+def _event(batch_id: UUID, currency: str, rest: int, kept: int) -> events_pb2.BudgetReleased:
+    return events_pb2.BudgetReleased(batch_id=str(batch_id), currency=currency, released_minor=rest, kept_minor=kept)

@@ -14,7 +14,7 @@ from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
 from chassis.rpc.paging import page_size
 from services.tasking.context import Context
-from services.tasking.domain.budget import most_times
+from services.tasking.domain.budget import most_times, still_reserved
 from services.tasking.usecases import decide_questions as deciding
 from services.tasking.usecases import get_batch as getting
 from services.tasking.usecases import list_results as listing
@@ -91,8 +91,12 @@ def to_batch(row: Row) -> batch_pb2.Batch:
     )
     batch.create_time.FromDatetime(row["created_at"])
     if row["reserved_minor"] is not None:
-        batch.reserved.CopyFrom(money.to_proto(row["reserved_minor"], row["currency"]))
-        batch.spent.CopyFrom(money.to_proto(_spent(row), row["currency"]))
+        spent, released = _spent(row), row["released_minor"]
+        left = still_reserved(row["reserved_minor"], spent, released, row["kept_minor"])
+        batch.reserved.CopyFrom(money.to_proto(left, row["currency"]))
+        batch.spent.CopyFrom(money.to_proto(spent, row["currency"]))
+        if released is not None:
+            batch.released.CopyFrom(money.to_proto(released, row["currency"]))
     if row["missing_minor"] is not None:
         batch.missing.CopyFrom(money.to_proto(row["missing_minor"], row["currency"]))
     return batch

@@ -88,3 +88,12 @@ def check_cost(cost: WorstCase, most_minor: int, field: str) -> None:
             fee_minor=str(cost.fee_minor),
             paid_at_most=str(cost.answers + cost.surplus + cost.times),
         )
+
+
+def still_reserved(reserved: int, spent: int, released: int | None, kept: int | None) -> int:
+    """What is still set aside for a batch, in minor units: neither spent nor, once it was complete, given back.
+
+    After the release it is at most what was `kept`: what was paid beyond our own count is no longer there.
+    """
+    left = max(0, reserved - spent - (released or 0))
+    return left if kept is None else min(left, kept)
