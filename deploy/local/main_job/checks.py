@@ -110,6 +110,19 @@ async def balances_are_folds(payouts: asyncpg.Connection[asyncpg.Record]) -> Che
     return Check("balances_are_folds_of_the_journal", ok, detail)
 
 
+async def left_of_reserves(payouts: asyncpg.Connection[asyncpg.Record], batches: Iterable[UUID]) -> dict[UUID, int]:
+    """What is left in the reserve account of each batch."""
+    rows = await payouts.fetch(
+        """
+        SELECT split_part(a.code, ':', 2)::uuid AS batch_id, b.amount
+        FROM account a JOIN balance b ON b.account_id = a.id
+        WHERE a.code LIKE 'batch:%:reserve' AND split_part(a.code, ':', 2)::uuid = ANY ($1)
+        """,
+        list(batches),
+    )
+    return {row["batch_id"]: row["amount"] for row in rows}
+
+
 async def settled_payouts(
     payouts: asyncpg.Connection[asyncpg.Record], experts: Iterable[UUID]
 ) -> dict[str, tuple[int, str]]:

@@ -139,6 +139,7 @@ async def _watched(
         await _work(buyer, people, names, examples, outcome, progress)
         progress.tell("Holds end, the run pays, the provider settles")
         await _be_paid(people.finance, outcome)
+        await _get_the_rest_back(buyer, names, outcome)
         over.set()
 
 
@@ -187,3 +188,13 @@ async def _be_paid(finance: Session, outcome: Outcome) -> None:
     await until("every expert is paid", paid, every=0.3, moving=lambda: list(map(str, outcome.balances)))
     busiest = max(outcome.experts, key=lambda expert: len(expert.given))
     outcome.pay_slip = PaySlip(busiest.name, await earnings_of(busiest), await payouts_of(busiest))
+
+
+async def _get_the_rest_back(buyer: Session, names: Sequence[str], outcome: Outcome) -> None:
+    """Waits until every batch tells what it gave back."""
+
+    async def told() -> bool | None:
+        outcome.batches = await vendor.get_batches(buyer, names)
+        return all(batch.HasField("released") for batch in outcome.batches) or None
+
+    await until("every batch gave the rest back", told, every=0.3, moving=lambda: list(map(str, outcome.batches)))

@@ -11,6 +11,7 @@ import asyncpg
 
 from deploy.local.main_job import checks
 from deploy.local.main_job.checks import Check
+from deploy.local.main_job.expert import minor
 from deploy.local.main_job.outcome import Outcome
 from deploy.local.main_job.people import Habit
 from deploy.local.main_job.staff import CURRENCY
@@ -40,13 +41,16 @@ async def _money(platform: Platform, outcome: Outcome) -> list[Check]:
     async with _database(platform, "payouts") as payouts:
         credited = await checks.journal_credits(payouts, ids)
         folds = await checks.balances_are_folds(payouts)
+        left = await checks.left_of_reserves(payouts, batches)
         ours = await checks.settled_payouts(payouts, ids)
         outcome.held_by_reason = await checks.held_by_reason(payouts, ids)
     destinations = {expert.destination for expert in outcome.experts}
     theirs = await checks.provider_transfers(platform.provider.url, platform.provider.token, destinations)
     outcome.earned_minor, outcome.payouts, outcome.provider_transfers = sum(owed.values()), len(ours), len(theirs)
     paid = {e.id: b.paid + b.held for e, b in zip(outcome.experts, outcome.balances, strict=True) if b.paid + b.held}
+    told = {UUID(batch.name.removeprefix("batches/")): minor(batch.reserved) for batch in outcome.batches}
     return [
+        checks.same_money("batches_tell_what_is_left_of_their_reserves", _text(told), _text(left), "batches"),
         checks.same_money("credits_are_decisions_and_times_at_their_terms", _text(owed), _text(credited), "experts"),
         folds,
         checks.same_money("provider_list_is_settled_payouts", ours, theirs, "transfers"),
@@ -120,8 +124,8 @@ def _flagged(outcome: Outcome) -> Check:
     )
 
 
-def _text(by_expert: Mapping[UUID, int]) -> dict[str, int]:
-    return {str(id_): count for id_, count in by_expert.items()}
+def _text(by_id: Mapping[UUID, int]) -> dict[str, int]:
+    return {str(id_): count for id_, count in by_id.items()}
 
 
 @asynccontextmanager
