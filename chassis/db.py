@@ -40,7 +40,7 @@ _FIRST_PAUSE = 0.005
 _ACQUIRE_SECONDS = 10.0
 
 _BY_INDEX = "; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
-_PLAN_ANEW = "DISCARD PLANS; "
+_PLAN_ANEW = "DISCARD PLANS"
 _NOT_DURABLE = "; SET LOCAL synchronous_commit = off"
 
 _CONFLICT = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
@@ -225,7 +225,10 @@ class Database:
         async with self._lent() as conn:
             tx = Transaction(conn, self._events)
             opening = _begin(scope, statement_timeout, by_index, durable)
-            await conn.execute(_PLAN_ANEW + opening if self._plans.are_due(conn.get_server_pid()) else opening)
+            if self._plans.are_due(conn.get_server_pid()):
+                # By itself: in one round trip with what opens the transaction it would count as its first query.
+                await conn.execute(_PLAN_ANEW)
+            await conn.execute(opening)
             try:
                 yield tx
                 if tx.pending:

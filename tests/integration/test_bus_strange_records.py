@@ -30,7 +30,7 @@ ONE_BATCH = {
     "compression_type": "zstd",
     "message_max_bytes": "900000000",
     "batch_size": "900000000",
-    "linger_ms": "200",
+    "linger_ms": "60000",
 }
 
 

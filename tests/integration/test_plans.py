@@ -106,6 +106,18 @@ async def test_a_connection_gets_over_the_plan_that_it_made_when_there_was_nothi
                 assert right in reads(await kept_plan(tx.conn, sql))
 
 
+async def test_a_transaction_after_plans_are_made_anew_may_still_choose_its_isolation(databases: Databases) -> None:
+    """In one round trip with what opens the transaction, it counted as its first query: an explanation was INTERNAL."""
+    now = [0.0]
+    async with databases.fresh("tasking", SERVICES / "tasking" / "migrations") as url:
+        plans = PlanAges(lambda: now[0])
+        async with closing_pool(await Database.connect(url, max_size=1, plans=plans)) as database:
+            now[0] += 60.0
+            async with database.transaction(Scope.service()) as tx:
+                await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                assert await tx.fetchval("SHOW transaction_isolation") == "repeatable read"
+
+
 async def first_planned_on_nothing(database: Database, sql: str) -> None:
     async with database.transaction(Scope.service()) as tx:
         await prepare(tx.conn, sql)
