@@ -90,7 +90,7 @@ $(PROTO): $(READY) $(shell find proto -type f ! -name '*.pyc')
 	@touch $@
 
 # Else the first process that scores an answer does it while the answer waits, and each process of a test run.
-$(ENGINE): $(PROTO) $(wildcard services/scoring/aggregation/*.py)
+$(ENGINE): $(PROTO) $(shell find services/scoring/aggregation -name '*.py')
 	@echo "Compiling scoring's engine, once"
 	@$(BIN)/python -m services.scoring compile
 	@touch $@

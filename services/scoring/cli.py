@@ -17,23 +17,21 @@ from typing import Annotated
 
 import typer
 
-from services.scoring.aggregation import overlap
-from services.scoring.aggregation.evaluate import (
-    bad_raters,
-    choices,
-    labels,
-    numbers,
-    preferences,
-    sets,
-    stopping,
-    texts,
-)
+from services.scoring.aggregation.compiling import compile_all
+from services.scoring.aggregation.evaluate import bad_raters, labels
 from services.scoring.aggregation.evaluate.bad_raters import Habit
-from services.scoring.aggregation.evaluate.compiling import compile_all
 from services.scoring.aggregation.evaluate.labels import Read
 from services.scoring.aggregation.evaluate.progress import shown
 from services.scoring.aggregation.evaluate.reading import UnreadableTableError, Watch
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, read_answers, read_truth
+from services.scoring.aggregation.kinds.choice import evaluate as choices
+from services.scoring.aggregation.kinds.choice import overlap, stopping
+from services.scoring.aggregation.kinds.level import evaluate as levels
+from services.scoring.aggregation.kinds.number import evaluate as numbers
+from services.scoring.aggregation.kinds.order import evaluate as orders
+from services.scoring.aggregation.kinds.set import evaluate as sets
+from services.scoring.aggregation.kinds.spans import evaluate as spans
+from services.scoring.aggregation.kinds.text import evaluate as texts
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Scoring: a service, and its engine on files.")
 
@@ -61,10 +59,10 @@ _LABELS: Mapping[Kind, Read] = {
     Kind.CHOICE: labels.name,
     Kind.ORDINAL: labels.number,
     Kind.NUMERIC: labels.number,
-    Kind.PREFERENCE: labels.preference,
-    Kind.MULTILABEL: labels.labels,
-    Kind.TEXT: labels.text,
-    Kind.SPANS: labels.spans,
+    Kind.PREFERENCE: orders.label,
+    Kind.MULTILABEL: sets.label,
+    Kind.TEXT: texts.label,
+    Kind.SPANS: spans.label,
 }
 
 
@@ -168,7 +166,7 @@ def _refusing() -> Iterator[None]:
 def _read(file: Path, kind: Kind) -> Answers:
     """The answers of a file. Raises `UnreadableTableError`, also where there are none, or labels of too many kinds."""
     with shown(f"Reading {file.name}") as watch:
-        answers = read_answers(file, labels.pair if kind is Kind.PREFERENCE else labels.name, _LABELS[kind], watch)
+        answers = read_answers(file, orders.task if kind is Kind.PREFERENCE else labels.name, _LABELS[kind], watch)
     if not len(answers.task):
         raise UnreadableTableError(file, "has no answers: there is a header and no row")
     if (count := _tables(kind, answers)) > labels.MOST_LABELS:
@@ -217,17 +215,17 @@ def _note(kind: Kind, answers: Answers, truth: Mapping[str, str], *, ignored: bo
 def _figures(kind: Kind, answers: Answers, truth: dict[str, str], trial: Trial) -> Figures:
     match kind:
         case Kind.ORDINAL:
-            return numbers.evaluate_ordinal(answers, truth, trial)
+            return levels.evaluate(answers, truth, trial)
         case Kind.NUMERIC:
-            return numbers.evaluate_numeric(answers, truth, trial)
+            return numbers.evaluate(answers, truth, trial)
         case Kind.PREFERENCE:
-            return preferences.evaluate(answers, trial.seed, live=trial.live)
+            return orders.evaluate(answers, trial.seed, live=trial.live)
         case Kind.TEXT:
             return texts.evaluate(answers, truth, trial)
         case Kind.MULTILABEL:
-            return sets.evaluate_multilabel(answers, truth, trial)
+            return sets.evaluate(answers, truth, trial)
         case Kind.SPANS:
-            return sets.evaluate_spans(answers, truth, trial)
+            return spans.evaluate(answers, truth, trial)
         case Kind.CHOICE:
             return choices.evaluate(answers, truth, trial)
 

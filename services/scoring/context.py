@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from chassis.db import Database
 from chassis.rpc.paging import Pager
 from chassis.settings import ChassisSettings, load
-from services.scoring.aggregation.items import warm_up
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR
+from services.scoring.aggregation.tasks.items import warm_up
+from services.scoring.aggregation.types.pairwise_preference import AGGREGATOR
 from services.scoring.settings import ScoringSettings
 
 

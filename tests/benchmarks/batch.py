@@ -13,9 +13,9 @@ from time import process_time
 
 import numpy as np
 
-from services.scoring.aggregation import mixture
-from services.scoring.aggregation.crowd import crowd
-from services.scoring.aggregation.evaluate import choices
+from services.scoring.aggregation.kinds.choice import evaluate as choices
+from services.scoring.aggregation.models import mixture
+from services.scoring.aggregation.models.crowd import crowd
 
 
 def main(size: int) -> None:

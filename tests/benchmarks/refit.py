@@ -14,11 +14,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.aggregation import confusion, mixture, one_coin
-from services.scoring.aggregation.calibration import assumed
-from services.scoring.aggregation.configuration import DEFAULT, Configuration, Member
-from services.scoring.aggregation.crowd import Floats, Ints, tally
-from services.scoring.aggregation.evaluate import choices, measures
+from services.scoring.aggregation.evaluate import measures
+from services.scoring.aggregation.kinds.choice import evaluate as choices
+from services.scoring.aggregation.models import confusion, mixture, one_coin
+from services.scoring.aggregation.models.calibration import assumed
+from services.scoring.aggregation.models.configuration import DEFAULT, Configuration, Member
+from services.scoring.aggregation.models.crowd import Floats, Ints, tally
 from tests.benchmarks.scoring_rows import Set
 
 _GOLD = 50

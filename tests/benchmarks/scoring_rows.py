@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.aggregation import mixture, overlap
-from services.scoring.aggregation.configuration import Configuration
-from services.scoring.aggregation.crowd import Crowd, Floats, crowd
-from services.scoring.aggregation.evaluate import choices, numbers, preferences, stopping, texts
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, read_answers, read_truth
+from services.scoring.aggregation.kinds.choice import evaluate as choices
+from services.scoring.aggregation.kinds.choice import overlap, stopping
+from services.scoring.aggregation.kinds.number import evaluate as numbers
+from services.scoring.aggregation.kinds.order import evaluate as orders
+from services.scoring.aggregation.kinds.text import evaluate as texts
+from services.scoring.aggregation.models import mixture
+from services.scoring.aggregation.models.configuration import Configuration
+from services.scoring.aggregation.models.crowd import Crowd, Floats, crowd
 
 CHOICES = {"class", "binary"}
 OVERLAPS = (1, 2, 3, 5, 7, 10)
@@ -145,12 +149,12 @@ def error_of_words(one: Set) -> float:
 
 def error_of_numbers(one: Set) -> float:
     """The mean absolute error of each answer as the others tell it."""
-    return numbers.evaluate_numeric(one.answers, {}, Trial())["mae"]
+    return numbers.evaluate(one.answers, {}, Trial())["mae"]
 
 
 def loss_of_preferences(one: Set) -> float:
     """The held-out log loss, the mean of twenty splits, in nats."""
-    return preferences.evaluate(one.answers, 0)["log_loss"]
+    return orders.evaluate(one.answers, 0)["log_loss"]
 
 
 OTHER_KINDS: Mapping[str, tuple[str, Callable[[Set], float], float]] = {

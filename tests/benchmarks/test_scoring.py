@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.scoring.aggregation.configuration import DEFAULT
 from services.scoring.aggregation.evaluate import bad_raters
+from services.scoring.aggregation.models.configuration import DEFAULT
 from tests.benchmarks import compared, refit, scoring_rows
 from tests.benchmarks.scoring_rows import Configs, Set
 

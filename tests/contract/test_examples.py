@@ -12,7 +12,7 @@ from chassis.contract.answers import check_answer, questions_of
 from chassis.contract.work import TaskTypeParts, task_type_of, task_types
 from chassis.rpc.validation import violations_of
 from deploy.local.examples import Example, answer_of, read_examples
-from services.scoring.aggregation import aggregator_for
+from services.scoring.aggregation.types import aggregator_for
 from tests.contract.source_tree import ROOT
 from tests.support.findings import findings
 

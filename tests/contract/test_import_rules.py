@@ -12,6 +12,11 @@ GENERATED = ("preceptor", "buf")
 OURS = (*GENERATED, "chassis", "services", "clients", "deploy", "tests")
 SQL = re.compile(r"\b(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|MERGE\s+INTO\s)")
 
+# The rooms of scoring's engine: each may stand on those before it, and of the rest of the service on its domain.
+ENGINE_FOLDER = "services/scoring/aggregation"
+ENGINE = ENGINE_FOLDER.replace("/", ".")
+ENGINE_ROOMS = ("models", "live", "evaluate", "kinds", "types", "tasks")
+
 
 def ours(module: Module) -> set[str]:
     return {name for name in module.imports if within(name, *OURS)}
@@ -62,3 +67,21 @@ def test_the_api_room_has_no_sql(module: Module) -> None:
     assert [name for name in module.imports if within(name, "asyncpg")] == []
     texts = [node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant)]
     assert [text for text in texts if isinstance(text, str) and SQL.search(text)] == []
+
+
+def test_every_room_of_the_engine_has_its_place() -> None:
+    there = {module.path.parts[3] for module in modules(ENGINE_FOLDER) if len(module.path.parts) > 4}
+    assert there == set(ENGINE_ROOMS)
+
+
+@pytest.mark.parametrize("module", [param for room in ENGINE_ROOMS for param in identified(f"{ENGINE_FOLDER}/{room}")])
+def test_a_room_of_the_engine_stands_on_those_before_it(module: Module) -> None:
+    place = ENGINE_ROOMS.index(module.path.parts[3])
+    allowed = [f"{ENGINE}.{room}" for room in ENGINE_ROOMS[: place + 1]]
+    own = [name for name in module.imports if within(name, "services")]
+    assert [name for name in own if not within(name, *allowed, "services.scoring.domain")] == []
+
+
+@pytest.mark.parametrize("module", identified(f"{ENGINE_FOLDER}/models"))
+def test_models_know_nothing_of_the_service(module: Module) -> None:
+    assert [name for name in ours(module) if not within(name, f"{ENGINE}.models")] == []

@@ -1,6 +1,7 @@
 """Every service has the same rooms with the same names, so that knowing one is knowing all."""
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -11,6 +12,10 @@ FILES = {"__main__.py", "service.py", "README.md"}
 # The one room more that a service may have: for what it is about.
 OWN_ROOM = {"identity": "registries", "tasking": "matching", "scoring": "aggregation", "payouts": "rails"}
 WIRING_LINES = 120
+MODULES = 15
+AGGREGATION = ROOT / "services" / "scoring" / OWN_ROOM["scoring"]
+KINDS = ("choice", "level", "number", "set", "order", "text", "spans")
+KIND_FILES = ("consensus.py", "evaluate.py", "live.py")
 
 
 @pytest.mark.parametrize("service", services())
@@ -33,6 +38,23 @@ def test_services_have_the_same_files() -> None:
         for service in services()
     }
     assert len({tuple(files) for files in found.values()}) <= 1, found
+
+
+@pytest.mark.parametrize("service", services())
+def test_a_services_own_room_is_divided_before_it_is_crowded(service: str) -> None:
+    modules = (ROOT / "services" / service / OWN_ROOM[service]).rglob("*.py")
+    held = Counter(str(path.parent.relative_to(ROOT)) for path in modules)
+    assert {room: count for room, count in held.items() if count > MODULES} == {}
+
+
+def test_each_kind_of_question_has_a_room_with_the_same_files() -> None:
+    rooms = [path for path in (AGGREGATION / "kinds").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert {room.name for room in rooms} == set(KINDS)
+    assert [
+        room.name for room in rooms if not {"consensus.py", "evaluate.py"} <= {path.name for path in room.iterdir()}
+    ] == []
+    # Levels are choices until one is told.
+    assert {room.name for room in rooms if not (room / "live.py").exists()} == {"level"}
 
 
 @pytest.mark.parametrize("service", services())

@@ -18,7 +18,7 @@ from preceptor.work.v1.work_pb2 import (
 
 from chassis.contract.answers import RULES
 from chassis.contract.work import TaskTypeParts, answer_fits, task_type_of, task_types
-from services.scoring.aggregation import AGGREGATORS
+from services.scoring.aggregation.types import AGGREGATORS
 from tests.contract import golden_events
 from tests.contract.source_tree import ROOT
 
@@ -37,7 +37,7 @@ class Step:
 STEPS = (
     Step("proto/preceptor/work/v1/<type>.proto"),
     Step("chassis/contract/answers/<type>.py", lambda: RULES),
-    Step("services/scoring/aggregation/<type>.py", lambda: AGGREGATORS),
+    Step("services/scoring/aggregation/types/<type>.py", lambda: AGGREGATORS),
     Step("examples/<type>.jsonl"),
 )
 
@@ -71,8 +71,8 @@ def test_a_type_that_is_not_finished_is_told_what_to_create() -> None:
         "create proto/preceptor/work/v1/new_type.proto",
         "create chassis/contract/answers/new_type.py",
         "add new_type to the table in chassis/contract/answers/__init__.py",
-        "create services/scoring/aggregation/new_type.py",
-        "add new_type to the table in services/scoring/aggregation/__init__.py",
+        "create services/scoring/aggregation/types/new_type.py",
+        "add new_type to the table in services/scoring/aggregation/types/__init__.py",
         "create examples/new_type.jsonl",
     ]
 

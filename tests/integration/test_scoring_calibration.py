@@ -11,8 +11,8 @@ from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
 from chassis.db import Database, Scope
 from chassis.ids import new_id
-from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.sheet import Kept, standing_votes
+from services.scoring.aggregation.models.configuration import DEFAULT
+from services.scoring.aggregation.tasks.sheet import Kept, standing_votes
 from services.scoring.usecases.explain_consensus import explain_consensus
 from tests.support.databases import Databases
 from tests.support.scoring import Task, fit, open_database, react, rows, scored_events

@@ -24,7 +24,7 @@ from chassis.db import Database
 from chassis.ids import id_of, name, new_id
 from chassis.rpc.call import Call, Caller
 from deploy.envoy.settings import Limits
-from services.scoring.aggregation.sheet import unpack
+from services.scoring.aggregation.tasks.sheet import unpack
 from services.scoring.api.consensus import explain_consensus
 from services.scoring.context import Context
 from services.scoring.usecases import fit_projects, score_tasks

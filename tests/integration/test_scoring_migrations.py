@@ -9,7 +9,7 @@ from pathlib import Path
 from chassis.db import Database, Scope
 from chassis.ids import new_id
 from chassis.migrate import migrate
-from services.scoring.aggregation.sheet import Kept, standing_votes
+from services.scoring.aggregation.tasks.sheet import Kept, standing_votes
 from services.scoring.service import SERVICE
 from tests.support.databases import PASSWORD, Databases
 

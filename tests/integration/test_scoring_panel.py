@@ -21,7 +21,7 @@ from preceptor.scoring.v1.consensus_pb2 import (
 from chassis.db import Database, Scope
 from chassis.ids import name, new_id
 from chassis.rpc.call import Call, Caller
-from services.scoring.aggregation.agreement import distinct, panel
+from services.scoring.aggregation.tasks.agreement import distinct, panel
 from services.scoring.api.panel import get_agreement, get_rescore, rescore_project
 from services.scoring.usecases import fit_projects
 from services.scoring.usecases import get_agreement as agreement

@@ -28,7 +28,7 @@ from preceptor.work.v1.work_pb2 import (
 )
 
 from chassis.db import Database
-from services.scoring.aggregation.fact_check import LABELS as FACT_CHECK_LABELS
+from services.scoring.aggregation.types.fact_check import LABELS as FACT_CHECK_LABELS
 from tests.support.databases import Databases
 from tests.support.scoring import Task, open_database, react, scored_events
 from tests.support.work import claims, grades, rubric, verdicts

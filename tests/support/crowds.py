@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.scoring.aggregation.crowd import Ints
+from services.scoring.aggregation.models.crowd import Ints
 
 
 def answers(*, tasks: int, workers: int, classes: int, per_task: int, seed: int = 0) -> tuple[Ints, Ints, Ints, Ints]:

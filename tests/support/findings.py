@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from preceptor.work.v1.work_pb2 import Answer, Question
 
-from services.scoring.aggregation import items
-from services.scoring.aggregation.aggregator import Aggregator, Stated
-from services.scoring.aggregation.items import Item
-from services.scoring.aggregation.pool import Pool
-from services.scoring.aggregation.prior import Prior
-from services.scoring.aggregation.sheet import Kept, New, Sheet, pack_answer, pack_stated, unpack
+from services.scoring.aggregation.live.pool import Pool
+from services.scoring.aggregation.models.prior import Prior
+from services.scoring.aggregation.tasks import items
+from services.scoring.aggregation.tasks.items import Item
+from services.scoring.aggregation.tasks.sheet import Kept, New, Sheet, pack_answer, pack_stated, unpack
+from services.scoring.aggregation.types.aggregator import Aggregator, Stated
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.pace import Pace
 from services.scoring.domain.scoring import Counts, Scoring, score

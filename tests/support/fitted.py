@@ -12,10 +12,11 @@ import pytest
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 
 from chassis.db import Database
-from services.scoring.aggregation import mixture, stored
-from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.crowd import crowd, tally
-from services.scoring.aggregation.pool import Pool
+from services.scoring.aggregation.live import stored
+from services.scoring.aggregation.live.pool import Pool
+from services.scoring.aggregation.models import mixture
+from services.scoring.aggregation.models.configuration import DEFAULT
+from services.scoring.aggregation.models.crowd import crowd, tally
 from services.scoring.usecases.tasks import form_of
 from tests.support.scoring import rows
 

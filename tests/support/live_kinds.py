@@ -8,17 +8,22 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
-from services.scoring.aggregation import mixture, multilabel, numeric, preference, spans, text
-from services.scoring.aggregation.crowd import Floats, Ints, crowd, last_of_each
-from services.scoring.aggregation.live.choices import LiveChoices
-from services.scoring.aggregation.live.multilabels import LiveMultilabels
-from services.scoring.aggregation.live.numbers import LiveNumbers
-from services.scoring.aggregation.live.preferences import LivePreferences
-from services.scoring.aggregation.live.spans import LiveSpans
-from services.scoring.aggregation.live.texts import LiveTexts
-from services.scoring.aggregation.preference import Pairs
-from services.scoring.aggregation.spans import Span
-from services.scoring.aggregation.text import Text
+from services.scoring.aggregation.kinds.choice.live import LiveChoices
+from services.scoring.aggregation.kinds.number import consensus as number
+from services.scoring.aggregation.kinds.number.live import LiveNumbers
+from services.scoring.aggregation.kinds.order import consensus as order
+from services.scoring.aggregation.kinds.order.consensus import Pairs
+from services.scoring.aggregation.kinds.order.live import LivePreferences
+from services.scoring.aggregation.kinds.set import consensus as sets
+from services.scoring.aggregation.kinds.set.live import LiveMultilabels
+from services.scoring.aggregation.kinds.spans import consensus as spans
+from services.scoring.aggregation.kinds.spans.consensus import Span
+from services.scoring.aggregation.kinds.spans.live import LiveSpans
+from services.scoring.aggregation.kinds.text import consensus as text
+from services.scoring.aggregation.kinds.text.consensus import Text
+from services.scoring.aggregation.kinds.text.live import LiveTexts
+from services.scoring.aggregation.models import mixture
+from services.scoring.aggregation.models.crowd import Floats, Ints, crowd, last_of_each
 from tests.support.crowds import answers
 
 TASKS, WORKERS, CLASSES, LABELS = 80, 12, 3, 3
@@ -121,18 +126,18 @@ def _batch_of_choices(rows: Rows) -> Floats:
 
 def _batch_of_numbers(rows: Rows) -> Floats:
     used = rows.standing()
-    return np.stack(numeric.consensus(numeric.Scores(used.task, used.worker, used.what, TASKS, WORKERS)))
+    return np.stack(number.consensus(number.Scores(used.task, used.worker, used.what, TASKS, WORKERS)))
 
 
 def _batch_of_preferences(rows: Rows) -> Floats:
     used = rows.standing()
-    found = preference.fit(PAIRS.votes(used.task, used.worker, used.what, PAIRS.sizes(WORKERS)))
+    found = order.fit(PAIRS.votes(used.task, used.worker, used.what, PAIRS.sizes(WORKERS)))
     return np.concatenate((found.item, found.there, found.pair, found.sharpness, found.leaning, found.common))
 
 
 def _batch_of_multilabels(rows: Rows) -> Floats:
     used = rows.standing()
-    return multilabel.consensus(used.task, used.worker, used.what, workers=WORKERS, gold=NO_GOLD)
+    return sets.consensus(used.task, used.worker, used.what, workers=WORKERS, gold=NO_GOLD)
 
 
 def _batch_of_texts(rows: Rows) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.aggregation.agreement import (
+from services.scoring.aggregation.tasks.agreement import (
     LEAST_TASKS,
     Distance,
     Tallies,

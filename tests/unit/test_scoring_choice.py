@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from preceptor.work.v1.work_pb2 import Question
 
-from services.scoring.aggregation import choice
-from services.scoring.aggregation.aggregator import Stated
-from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.one_coin import weights
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR
+from services.scoring.aggregation.kinds.choice import consensus as choice
+from services.scoring.aggregation.models.configuration import DEFAULT
+from services.scoring.aggregation.models.one_coin import weights
+from services.scoring.aggregation.types.aggregator import Stated
+from services.scoring.aggregation.types.pairwise_preference import AGGREGATOR
 from services.scoring.domain.consensus import Consensus
 from services.scoring.domain.stopping import greatest_weight
 from tests.support.findings import FRESH, found

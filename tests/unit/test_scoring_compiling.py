@@ -9,13 +9,13 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 from services.scoring import aggregation
-from services.scoring.aggregation.evaluate.compiling import compile_all
+from services.scoring.aggregation.compiling import compile_all
 from tests.support.live_kinds import KINDS
 
 
 def compiled() -> dict[str, int]:
     """For how many types of arguments each function of the engine is compiled in this process."""
-    modules = pkgutil.iter_modules(aggregation.__path__, "services.scoring.aggregation.")
+    modules = pkgutil.walk_packages(aggregation.__path__, "services.scoring.aggregation.")
     found = (vars(importlib.import_module(module.name)).values() for module in modules)
     return {
         f"{one.py_func.__module__}.{one.py_func.__name__}": len(one.signatures)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import digamma as scipy_digamma
 
-from services.scoring.aggregation import confusion, mixture, one_coin
-from services.scoring.aggregation.configuration import DEFAULT, Member
-from services.scoring.aggregation.crowd import Crowd, crowd, tally
-from services.scoring.aggregation.sweeps import digamma
+from services.scoring.aggregation.models import confusion, mixture, one_coin
+from services.scoring.aggregation.models.configuration import DEFAULT, Member
+from services.scoring.aggregation.models.crowd import Crowd, crowd, tally
+from services.scoring.aggregation.models.sweeps import digamma
 from tests.support.crowds import answers
 
 TASKS, WORKERS, CLASSES = 60, 9, 3

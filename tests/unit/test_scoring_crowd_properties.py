@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.scoring.aggregation import confusion, mixture, one_coin
-from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.crowd import crowd, tally
-from services.scoring.aggregation.live.choices import LiveChoices
-from services.scoring.aggregation.sweeps import expect_one_coin
+from services.scoring.aggregation.kinds.choice.live import LiveChoices
+from services.scoring.aggregation.models import confusion, mixture, one_coin
+from services.scoring.aggregation.models.configuration import DEFAULT
+from services.scoring.aggregation.models.crowd import crowd, tally
+from services.scoring.aggregation.models.sweeps import expect_one_coin
 from tests.support.crowds import answers
 
 SEEDS = st.integers(0, 10_000)

@@ -20,8 +20,8 @@ from preceptor.work.v1.fact_check_pb2 import (
 from preceptor.work.v1.work_pb2 import Answer
 
 from chassis.contract.answers import questions_of
-from services.scoring.aggregation.aggregator import AnswerMisfit, Stated
-from services.scoring.aggregation.fact_check import AGGREGATOR, LABELS
+from services.scoring.aggregation.types.aggregator import AnswerMisfit, Stated
+from services.scoring.aggregation.types.fact_check import AGGREGATOR, LABELS
 from tests.support.findings import findings, found
 from tests.support.work import claims, verdicts
 

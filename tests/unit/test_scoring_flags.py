@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from preceptor.work.v1.work_pb2 import Question
 
-from services.scoring.aggregation import uninformed
-from services.scoring.aggregation.crowd import crowd
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR
+from services.scoring.aggregation.models import uninformed
+from services.scoring.aggregation.models.crowd import crowd
+from services.scoring.aggregation.types.pairwise_preference import AGGREGATOR
 from services.scoring.domain.flag import ALONE, Kind, Signs, flag
 from services.scoring.domain.pace import LEAST_ANSWERS, Pace
 from services.scoring.domain.scoring import Scoring

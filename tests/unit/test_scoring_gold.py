@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.scoring.aggregation import fact_check, rubric_grade
+from services.scoring.aggregation.types import fact_check, rubric_grade
 from services.scoring.domain.gold import Compared, gold_record, judge_gold
 from services.scoring.domain.judging import Proposal
 from services.scoring.domain.skill import Record

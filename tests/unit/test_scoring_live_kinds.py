@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.aggregation import mixture, numeric, preference, spans, text
+from services.scoring.aggregation.kinds.number import consensus as number
+from services.scoring.aggregation.kinds.order import consensus as order
+from services.scoring.aggregation.kinds.order.consensus import Known, Pairs, Strengths
+from services.scoring.aggregation.kinds.order.live import LivePreferences
+from services.scoring.aggregation.kinds.spans import consensus as spans
+from services.scoring.aggregation.kinds.text import consensus as text
 from services.scoring.aggregation.live.bytes import unpack
-from services.scoring.aggregation.live.preferences import LivePreferences
-from services.scoring.aggregation.preference import Known, Pairs, Strengths
+from services.scoring.aggregation.models import mixture
 from tests.support.live_kinds import (
     CHOICE,
     KINDS,
@@ -125,10 +129,10 @@ def test_sums_of_numbers_are_those_of_what_tasks_hold_whoever_has_replaced_what(
     state, (new, _) = stepped(kind, kind.rows(1)), replaced(kind.rows(1), kind.rows(2))
     state.take(new.task, new.worker, new.what)
     scores, (theta, variance) = state.scores(), state.held
-    sums = numeric.sums_of(scores.worker, WORKERS, theta[scores.task], variance[scores.task], state.link(scores.value))
+    sums = number.sums_of(scores.worker, WORKERS, theta[scores.task], variance[scores.task], state.link(scores.value))
     assert state.choice is not None
     np.testing.assert_allclose(state.sums, sums, atol=1e-9)
-    np.testing.assert_allclose(state.moments, numeric.moments(theta, variance), atol=1e-9)
+    np.testing.assert_allclose(state.moments, number.moments(theta, variance), atol=1e-9)
     np.testing.assert_allclose(state.totals[1], np.bincount(scores.task, scores.value, TASKS))
 
 
@@ -144,8 +148,8 @@ def test_a_first_negative_number_has_the_logarithm_given_up() -> None:
 def test_scores_that_are_large_and_alike_lose_no_precision() -> None:
     kind = NUMERIC
     rows = kind.rows(1)
-    near, far = (numeric.Scores(rows.task, rows.worker, rows.what + by, TASKS, WORKERS) for by in (0.0, 1e8))
-    one, other = (numeric.fit(scores, logarithmic=False).consensus() for scores in (near, far))
+    near, far = (number.Scores(rows.task, rows.worker, rows.what + by, TASKS, WORKERS) for by in (0.0, 1e8))
+    one, other = (number.fit(scores, logarithmic=False).consensus() for scores in (near, far))
     np.testing.assert_allclose(other - 1e8, one, atol=1e-5)
 
 
@@ -193,7 +197,7 @@ def test_a_step_of_preferences_is_the_map_by_its_votes_and_moves_nothing_else() 
     x, precision, step = state.x.copy(), state.precision.copy(), rows.only(slice(FITTED, FITTED + 10))
     state.take(step.task, step.worker, step.what)
     votes = PAIRS.votes(step.task, step.worker, step.what, state.sizes)
-    whole = preference.most_probable(votes, Known(x, precision, np.zeros_like(x)))
+    whole = order.most_probable(votes, Known(x, precision, np.zeros_like(x)))
     np.testing.assert_allclose(state.x, whole, atol=1e-4)
     untouched = np.setdiff1d(np.arange(TASKS), step.task)
     np.testing.assert_array_equal(state.strengths.pair[untouched], Strengths.of(x, state.sizes).pair[untouched])
@@ -225,10 +229,10 @@ def test_the_curvature_of_preferences_is_how_their_gradient_changes() -> None:
 
     def slope(at: np.ndarray) -> np.ndarray:
         now = Strengths.of(at, sizes)
-        return preference.gradient(now, votes, now.logits(votes))
+        return order.gradient(now, votes, now.logits(votes))
 
     now = Strengths.of(x, sizes)
-    found = preference.curvature(now, votes, now.logits(votes))
+    found = order.curvature(now, votes, now.logits(votes))
     sharpness = sum(sizes[:3]) + np.arange(WORKERS)
     for place in np.setdiff1d(np.arange(len(x)), sharpness):
         step = np.eye(len(x))[place] * 1e-5

@@ -5,14 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.aggregation import numeric, ordinal, overlap, preference, rings, text
-from services.scoring.aggregation.alignment import aligned, edits
-from services.scoring.aggregation.crowd import crowd
 from services.scoring.aggregation.evaluate import measures
 from services.scoring.aggregation.evaluate.bad_raters import Habit, area, with_bad
-from services.scoring.aggregation.multilabel import consensus as labels_of
-from services.scoring.aggregation.spans import Span
-from services.scoring.aggregation.spans import consensus as spans_of
+from services.scoring.aggregation.kinds.choice import overlap
+from services.scoring.aggregation.kinds.level import consensus as level
+from services.scoring.aggregation.kinds.number import consensus as number
+from services.scoring.aggregation.kinds.order import consensus as order
+from services.scoring.aggregation.kinds.set.consensus import consensus as labels_of
+from services.scoring.aggregation.kinds.spans.consensus import Span
+from services.scoring.aggregation.kinds.spans.consensus import consensus as spans_of
+from services.scoring.aggregation.kinds.text import consensus as text
+from services.scoring.aggregation.kinds.text.alignment import aligned, edits
+from services.scoring.aggregation.models import rings
+from services.scoring.aggregation.models.crowd import crowd
 from tests.support.crowds import answers
 
 
@@ -44,10 +49,10 @@ def test_severity_of_raters_is_taken_out_of_numbers() -> None:
     theta, severity = rng.normal(1, 1, 400), np.array([-1.0, 0, 1])
     task, worker = np.repeat(np.arange(400), 3), np.tile(np.arange(3), 400)
     value = np.exp(theta[task] + severity[worker] + rng.normal(0, 0.2, len(task)))
-    scores = numeric.Scores(task, worker, value, 400, 3)
-    choice, predicted = numeric.chosen(scores)
+    scores = number.Scores(task, worker, value, 400, 3)
+    choice, predicted = number.chosen(scores)
     assert choice is not None
-    plain = numeric.held_out(scores, None)
+    plain = number.held_out(scores, None)
     assert np.abs(predicted - value).mean() < 0.5 * np.abs(plain - value).mean()
 
 
@@ -62,7 +67,7 @@ def test_gold_tells_how_all_raters_err_together_in_numbers() -> None:
     errors = []
     for size in (0, 5, 20, 100):
         found, truth, gold = scores_from_elsewhere(size)
-        told = numeric.learned(found, gold, truth[gold])
+        told = number.learned(found, gold, truth[gold])
         np.testing.assert_array_equal(told[gold], truth[gold])
         others = np.setdiff1d(np.arange(200), gold)
         errors.append(np.abs(told - truth)[others].mean())
@@ -74,14 +79,14 @@ def test_gold_tells_how_all_raters_err_together_in_numbers() -> None:
 def test_gold_that_agrees_changes_no_number(size: int, seed: int) -> None:
     found = np.random.default_rng(seed).normal(3, 2, 60)
     gold = np.arange(size)
-    np.testing.assert_allclose(numeric.learned(found, gold, found[gold]), found)
+    np.testing.assert_allclose(number.learned(found, gold, found[gold]), found)
 
 
 def test_numbers_of_raters_alike_are_left_to_the_mean() -> None:
     rng = np.random.default_rng(0)
     task, worker = np.repeat(np.arange(100), 5), np.tile(np.arange(5), 100)
-    scores = numeric.Scores(task, worker, rng.normal(0, 1, 500) + rng.normal(0, 1, 100)[task], 100, 5)
-    found, width = numeric.consensus(scores)
+    scores = number.Scores(task, worker, rng.normal(0, 1, 500) + rng.normal(0, 1, 100)[task], 100, 5)
+    found, width = number.consensus(scores)
     np.testing.assert_allclose(found, np.bincount(task, scores.value) / 5)
     assert width[0] > 0
 
@@ -92,23 +97,23 @@ def test_the_gradient_of_preferences_is_that_of_their_loss() -> None:
     left = rng.integers(0, 4, n)
     right = (left + 1 + rng.integers(0, 3, n)) % 4
     pair, worker = rng.integers(0, 6, n), rng.integers(0, 3, n)
-    votes = preference.Votes(left, right, left, right, pair, worker, rng.choice([0, 0.5, 1.0], n), sizes)
+    votes = order.Votes(left, right, left, right, pair, worker, rng.choice([0, 0.5, 1.0], n), sizes)
     x = rng.normal(0, 0.3, sum(sizes) + 4)
 
     def loss(at: np.ndarray) -> float:
-        return n * preference.log_loss(preference.Strengths.of(at, sizes).logits(votes), votes.won)
+        return n * order.log_loss(order.Strengths.of(at, sizes).logits(votes), votes.won)
 
-    now = preference.Strengths.of(x, sizes)
+    now = order.Strengths.of(x, sizes)
     steps = np.eye(len(x)) * 1e-6
     numeric_gradient = [(loss(x + step) - loss(x - step)) / 2e-6 for step in steps]
-    np.testing.assert_allclose(preference.gradient(now, votes, now.logits(votes)), numeric_gradient, atol=1e-5)
+    np.testing.assert_allclose(order.gradient(now, votes, now.logits(votes)), numeric_gradient, atol=1e-5)
 
 
 def test_the_median_level_is_the_least_far() -> None:
     posterior, levels = np.array([[0.4, 0.15, 0.45]]), np.array([1.0, 2, 3])
-    assert ordinal.median_level(posterior, levels).tolist() == [2]
-    assert ordinal.mean_level(posterior, levels).tolist() == pytest.approx([2.05])
-    assert [bound.tolist() for bound in ordinal.interval(posterior, levels)] == [[1], [3]]
+    assert level.median_level(posterior, levels).tolist() == [2]
+    assert level.mean_level(posterior, levels).tolist() == pytest.approx([2.05])
+    assert [bound.tolist() for bound in level.interval(posterior, levels)] == [[1], [3]]
 
 
 def test_each_label_of_a_set_is_found_by_itself() -> None:

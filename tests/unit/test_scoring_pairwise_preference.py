@@ -7,9 +7,9 @@ from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A, SIDE_B, SIDE_TIE, 
 from preceptor.work.v1.work_pb2 import Answer, Question, Result
 
 from chassis.contract.work import task_types
-from services.scoring.aggregation import AGGREGATORS, UnknownTaskType, aggregator_for
-from services.scoring.aggregation.aggregator import AnswerMisfit
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR, TIE, A
+from services.scoring.aggregation.types import AGGREGATORS, UnknownTaskType, aggregator_for
+from services.scoring.aggregation.types.aggregator import AnswerMisfit
+from services.scoring.aggregation.types.pairwise_preference import AGGREGATOR, TIE, A
 from services.scoring.domain.votes import Ballot
 from tests.support.findings import findings
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.aggregation import mixture, stored
-from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.confusion import class_shares
-from services.scoring.aggregation.crowd import Crowd, Floats, crowd, tally
-from services.scoring.aggregation.pool import Gone, Pool, Votes
-from services.scoring.aggregation.prior import Prior
-from services.scoring.aggregation.stored import Rater
+from services.scoring.aggregation.live import stored
+from services.scoring.aggregation.live.pool import Gone, Pool, Votes
+from services.scoring.aggregation.live.stored import Rater
+from services.scoring.aggregation.models import mixture
+from services.scoring.aggregation.models.configuration import DEFAULT
+from services.scoring.aggregation.models.confusion import class_shares
+from services.scoring.aggregation.models.crowd import Crowd, Floats, crowd, tally
+from services.scoring.aggregation.models.prior import Prior
 from tests.support.crowds import answers
 
 ITEMS, WORKERS, CLASSES = 4, 5, 3

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from scipy.special import digamma as scipy_digamma
 from scipy.stats import norm
 
-from services.scoring.aggregation import confusion, numeric, overlap, preference, rings
-from services.scoring.aggregation.agreement import gwet, percent, value
-from services.scoring.aggregation.alignment import aligned, edits
-from services.scoring.aggregation.configuration import DEFAULT, Member
-from services.scoring.aggregation.crowd import Crowd, crowd
+from services.scoring.aggregation.kinds.choice import overlap
+from services.scoring.aggregation.kinds.number import consensus as number
+from services.scoring.aggregation.kinds.order import consensus as order
+from services.scoring.aggregation.kinds.text.alignment import aligned, edits
+from services.scoring.aggregation.models import confusion, rings
+from services.scoring.aggregation.models.configuration import DEFAULT, Member
+from services.scoring.aggregation.models.crowd import Crowd, crowd
+from services.scoring.aggregation.tasks.agreement import gwet, percent, value
 from tests.support.crowds import answers
 
 # Dawid and Skene (1979), table 1: what five anaesthetists say of 45 patients, the first of them three times.
@@ -64,7 +67,7 @@ def test_journals_are_as_strong_as_published(monkeypatch: pytest.MonkeyPatch) ->
     # Stigler (1994), as in Agresti (Categorical Data Analysis): citations among four journals of statistics, and the
     # strengths of Bradley and Terry relative to the first: -2.949, -0.480, 0.269.
     for name, precision in (("_ITEM", 1e-6), ("_CONTEXT", 1e5), ("_PAIR", 1e5), ("_SHARPNESS", 1e5), ("_LEANING", 1e5)):
-        monkeypatch.setattr(preference, name, precision)
+        monkeypatch.setattr(order, name, precision)
     cited = {(0, 1): (730, 33), (0, 2): (498, 320), (0, 3): (221, 284), (1, 2): (68, 813), (1, 3): (17, 276)}
     cited[2, 3] = (142, 325)
     left, right, won = [], [], []
@@ -75,8 +78,8 @@ def test_journals_are_as_strong_as_published(monkeypatch: pytest.MonkeyPatch) ->
             right += [second] * (wins + losses)
             won += [points] * wins + [1 - points] * losses
     sides, none = (np.array(left), np.array(right)), np.zeros(len(won), dtype=np.int64)
-    votes = preference.Votes(*sides, *sides, none, none, np.array(won), (4, 4, 1, 1))
-    found = preference.fit(votes).item
+    votes = order.Votes(*sides, *sides, none, none, np.array(won), (4, 4, 1, 1))
+    found = order.fit(votes).item
     np.testing.assert_allclose(found - found[0], [0, -2.949, -0.480, 0.269], atol=2e-3)
 
 
@@ -123,17 +126,17 @@ def test_the_lines_of_raters_are_those_of_ridge_regression() -> None:
     rng = np.random.default_rng(0)
     worker, x = np.repeat(np.arange(4), 12), rng.normal(0, 1, 48)
     variance, y = rng.gamma(1, 0.1, 48), 1.5 * x + rng.normal(0, 1, 48)
-    n, sx, sy, sxx, sxy, _ = numeric.sums_of(worker, 4, x, variance, y)
-    slope, intercept = numeric.lines(n, sx, sy, sxx, sxy)
+    n, sx, sy, sxx, sxy, _ = number.sums_of(worker, 4, x, variance, y)
+    slope, intercept = number.lines(n, sx, sy, sxx, sxy)
     unit = np.mean(x**2 + variance)
     for rater in range(4):
         mine = worker == rater
         # Pseudo-observations: of slope 1, of intercept 0, and for the variance of x.
         design = np.stack((x[mine], np.ones(mine.sum())), axis=1)
         extra = np.array(
-            [[np.sqrt(numeric._SCALE * unit), 0], [0, np.sqrt(numeric._BIAS)], [variance[mine].sum() ** 0.5, 0]]
+            [[np.sqrt(number._SCALE * unit), 0], [0, np.sqrt(number._BIAS)], [variance[mine].sum() ** 0.5, 0]]
         )
-        wanted = np.concatenate((y[mine], [np.sqrt(numeric._SCALE * unit), 0, 0]))
+        wanted = np.concatenate((y[mine], [np.sqrt(number._SCALE * unit), 0, 0]))
         found = np.linalg.lstsq(np.concatenate((design, extra)), wanted)[0]
         np.testing.assert_allclose([slope[rater], intercept[rater]], found, atol=1e-9)
 

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from preceptor.work.v1.work_pb2 import Question, Route
 
-from services.scoring.aggregation import fact_check, pairwise_preference
-from services.scoring.aggregation.aggregator import Stated
+from services.scoring.aggregation.types import fact_check, pairwise_preference
+from services.scoring.aggregation.types.aggregator import Stated
 from services.scoring.domain import routing
 from services.scoring.domain.consensus import Consensus, Finding
 from services.scoring.domain.judging import Judgement, Proposal

@@ -9,8 +9,8 @@ from preceptor.work.v1.rubric_grade_pb2 import NOT_GRADED_NOT_APPLICABLE, Rubric
 from preceptor.work.v1.work_pb2 import Answer
 
 from chassis.contract.answers import questions_of
-from services.scoring.aggregation.aggregator import AnswerMisfit, Stated
-from services.scoring.aggregation.rubric_grade import AGGREGATOR
+from services.scoring.aggregation.types.aggregator import AnswerMisfit, Stated
+from services.scoring.aggregation.types.rubric_grade import AGGREGATOR
 from services.scoring.domain.consensus import Consensus
 from services.scoring.domain.rubric import Grade, total
 from tests.support.findings import findings, found

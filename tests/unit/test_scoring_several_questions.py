@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import permutations
 
-from services.scoring.aggregation.rubric_grade import AGGREGATOR
+from services.scoring.aggregation.types.rubric_grade import AGGREGATOR
 from services.scoring.domain.judging import Proposal
 from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.stopping import Redundancy, Verdict

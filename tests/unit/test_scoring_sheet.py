@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.aggregation.sheet import Kept, New, Sheet, pack_answer, pack_stated, unpack
+from services.scoring.aggregation.tasks.sheet import Kept, New, Sheet, pack_answer, pack_stated, unpack
 
 WIDTHS = [1, 3, 2]
 _ANSWER = st.tuples(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.aggregation.configuration import DEFAULT
+from services.scoring.aggregation.models.configuration import DEFAULT
 from services.scoring.domain.skill import MOST, OTHER, SAME, SAME_TYPE, Assumed, Elsewhere, assumed
 from services.scoring.usecases.assume_raters import FRESH
 

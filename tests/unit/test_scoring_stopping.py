@@ -11,9 +11,9 @@ from preceptor.work.v1 import work_pb2
 from preceptor.work.v1.work_pb2 import Question
 
 from chassis.rpc.validation import violations_of
-from services.scoring.aggregation import overlap
-from services.scoring.aggregation.aggregator import Stated
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR
+from services.scoring.aggregation.kinds.choice import overlap
+from services.scoring.aggregation.types.aggregator import Stated
+from services.scoring.aggregation.types.pairwise_preference import AGGREGATOR
 from services.scoring.domain.consensus import Consensus, Finding
 from services.scoring.domain.judging import Proposal
 from services.scoring.domain.stopping import (

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from preceptor.work.v1.work_pb2 import Question
 
-from services.scoring.aggregation import items
-from services.scoring.aggregation.pairwise_preference import AGGREGATOR
-from services.scoring.aggregation.sheet import standing_votes
+from services.scoring.aggregation.tasks import items
+from services.scoring.aggregation.tasks.sheet import standing_votes
+from services.scoring.aggregation.types.pairwise_preference import AGGREGATOR
 from services.scoring.domain.scoring import Scoring
 from services.scoring.domain.stopping import Redundancy, Verdict
 from services.scoring.domain.votes import Vote

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.aggregation.calibration import learned
-from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.crowd import Floats, Ints
-from services.scoring.aggregation.pool import Gone, Pool, Votes
-from services.scoring.aggregation.temperature import TEMPERATURES, at, judged_by, losses, temperature
+from services.scoring.aggregation.live.pool import Gone, Pool, Votes
+from services.scoring.aggregation.live.temperature import TEMPERATURES, at, judged_by, losses, temperature
+from services.scoring.aggregation.models.calibration import learned
+from services.scoring.aggregation.models.configuration import DEFAULT
+from services.scoring.aggregation.models.crowd import Floats, Ints
 
 NONE = np.zeros(len(TEMPERATURES))
 NOBODY = np.empty(0, dtype=np.int64)

@@ -1,36 +1,9 @@
-"""How answers become a consensus: one file per kind of answer, and the table from task type to it."""
+"""How answers become a consensus: rooms by subject, each of which may stand on those before it.
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-
-from preceptor.work.v1.work_pb2 import (
-    TASK_TYPE_FACT_CHECK,
-    TASK_TYPE_PAIRWISE_PREFERENCE,
-    TASK_TYPE_RUBRIC_GRADE,
-    TaskType,
-)
-
-from chassis.errors import InvalidArgument
-from services.scoring.aggregation import fact_check, pairwise_preference, rubric_grade
-from services.scoring.aggregation.aggregator import Aggregator
-
-AGGREGATORS: Mapping[TaskType.ValueType, Aggregator] = {
-    TASK_TYPE_PAIRWISE_PREFERENCE: pairwise_preference.AGGREGATOR,
-    TASK_TYPE_RUBRIC_GRADE: rubric_grade.AGGREGATOR,
-    TASK_TYPE_FACT_CHECK: fact_check.AGGREGATOR,
-}
-
-
-class UnknownTaskType(InvalidArgument):
-    """Scoring knows no such type of task."""
-
-    reason = "UNKNOWN_TASK_TYPE"
-
-
-def aggregator_for(task_type: int) -> Aggregator:
-    """The aggregator of a task type, given by its number. Raises `UnknownTaskType`."""
-    for known, aggregator in AGGREGATORS.items():
-        if known == task_type:
-            return aggregator
-    raise UnknownTaskType(field="task_type", task_type=str(task_type))
+- `models/`: how raters err, copy and drift, and how sure that makes a posterior.
+- `live/`: a state that takes answers as they come.
+- `evaluate/`: how the engine is measured on files of answers.
+- `kinds/NAME/`: what a kind of question supplies; `consensus.py`, its state in `live.py`, its figures in `evaluate.py`.
+- `types/`: the table from task type to what it asks and how its answers are read.
+- `tasks/`: the answers to tasks of the service, and what is found of their questions.
+"""

@@ -8,7 +8,7 @@ from preceptor.work.v1.work_pb2 import Questions, Result
 
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
-from services.scoring.aggregation import aggregator_for
+from services.scoring.aggregation.types import aggregator_for
 from services.scoring.context import Context
 from services.scoring.domain.explanation import MOST_IN_WORDS, Cast, Explained, arithmetic, arithmetic_of_task
 from services.scoring.domain.models import is_model

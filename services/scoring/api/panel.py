@@ -9,7 +9,7 @@ from preceptor.scoring.v1 import consensus_pb2
 from chassis.db import Row
 from chassis.ids import name, parse_name
 from chassis.rpc.call import Call
-from services.scoring.aggregation.agreement import Interval
+from services.scoring.aggregation.tasks.agreement import Interval
 from services.scoring.context import Context
 from services.scoring.usecases import get_agreement as agreement
 from services.scoring.usecases import get_rescore as getting

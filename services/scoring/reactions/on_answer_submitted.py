@@ -22,9 +22,9 @@ from chassis.contract.answers.pairwise_preference import PREFERENCE
 from chassis.db import Transaction
 from chassis.ids import parse_id
 from chassis.waiting import beside
-from services.scoring.aggregation import aggregator_for
-from services.scoring.aggregation.aggregator import Stated
-from services.scoring.aggregation.sheet import New, Sheet, pack_answer, pack_stated, unpack
+from services.scoring.aggregation.tasks.sheet import New, Sheet, pack_answer, pack_stated, unpack
+from services.scoring.aggregation.types import aggregator_for
+from services.scoring.aggregation.types.aggregator import Stated
 from services.scoring.context import Context
 from services.scoring.domain.models import prediction_of, rater_of
 from services.scoring.domain.stopping import Redundancy

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from chassis.db import Transaction
-from services.scoring.aggregation.configuration import DEFAULT
+from services.scoring.aggregation.models.configuration import DEFAULT
 from services.scoring.domain import skill
 from services.scoring.domain.credentials import Attested, Shown, attested, most_telling
 from services.scoring.domain.skill import Assumed, Elsewhere

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from chassis.db import Row, Transaction
-from services.scoring.aggregation import temperature
-from services.scoring.aggregation.crowd import Floats, Ints
-from services.scoring.aggregation.items import parts
-from services.scoring.aggregation.pool import Votes
-from services.scoring.aggregation.sheet import STATED, Kept, Sheet, unpack
+from services.scoring.aggregation.live import temperature
+from services.scoring.aggregation.live.pool import Votes
+from services.scoring.aggregation.models.crowd import Floats, Ints
+from services.scoring.aggregation.tasks.items import parts
+from services.scoring.aggregation.tasks.sheet import STATED, Kept, Sheet, unpack
 from services.scoring.usecases.pools import PoolKey, Project, Stepped
 from services.scoring.usecases.tasks import Form, form_of
 

@@ -10,8 +10,9 @@ from uuid import UUID
 import numpy as np
 
 from chassis.db import Transaction
-from services.scoring.aggregation import explain, stored
-from services.scoring.aggregation.sheet import standing_votes
+from services.scoring.aggregation.live import stored
+from services.scoring.aggregation.tasks import explain
+from services.scoring.aggregation.tasks.sheet import standing_votes
 from services.scoring.domain.credentials import Attested
 from services.scoring.domain.explanation import Cast, Explained, Rater, Told
 from services.scoring.domain.models import is_model

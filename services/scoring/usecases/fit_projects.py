@@ -17,12 +17,13 @@ import numpy as np
 
 from chassis.db import Transaction
 from chassis.ids import new_id
-from services.scoring.aggregation import mixture, stored
-from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.crowd import Crowd, Ints, crowd, tally
-from services.scoring.aggregation.pool import Pool
-from services.scoring.aggregation.prior import Prior
-from services.scoring.aggregation.sheet import Sheet, unpack
+from services.scoring.aggregation.live import stored
+from services.scoring.aggregation.live.pool import Pool
+from services.scoring.aggregation.models import mixture
+from services.scoring.aggregation.models.configuration import DEFAULT
+from services.scoring.aggregation.models.crowd import Crowd, Ints, crowd, tally
+from services.scoring.aggregation.models.prior import Prior
+from services.scoring.aggregation.tasks.sheet import Sheet, unpack
 from services.scoring.context import Context
 from services.scoring.domain.pace import Pace
 from services.scoring.domain.scoring import Scoring

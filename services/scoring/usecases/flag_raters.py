@@ -16,9 +16,9 @@ from preceptor.scoring.v1 import events_pb2
 
 from chassis.db import Row, Transaction
 from chassis.ids import new_id
-from services.scoring.aggregation import rings, uninformed
-from services.scoring.aggregation.crowd import Ints, crowd
-from services.scoring.aggregation.sheet import Kept, unpack
+from services.scoring.aggregation.models import rings, uninformed
+from services.scoring.aggregation.models.crowd import Ints, crowd
+from services.scoring.aggregation.tasks.sheet import Kept, unpack
 from services.scoring.context import Context
 from services.scoring.domain.flag import LEAST_VOTES, Flag, Signs, flag, ring_flag
 from services.scoring.usecases.tasks import form_of

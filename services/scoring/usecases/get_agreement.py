@@ -11,9 +11,9 @@ from uuid import UUID
 import numpy as np
 
 from chassis.db import Row, Transaction
-from services.scoring.aggregation.agreement import Interval, Tallies, panel
-from services.scoring.aggregation.crowd import Ints
-from services.scoring.aggregation.sheet import Kept, Sheet, unpack
+from services.scoring.aggregation.models.crowd import Ints
+from services.scoring.aggregation.tasks.agreement import Interval, Tallies, panel
+from services.scoring.aggregation.tasks.sheet import Kept, Sheet, unpack
 from services.scoring.usecases.rescore_project import ProjectNotScored
 from services.scoring.usecases.tasks import Form, form_of
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from chassis.db import Transaction
 from chassis.errors import NotFound
-from services.scoring.aggregation.sheet import Kept, standing_votes
+from services.scoring.aggregation.tasks.sheet import Kept, standing_votes
 from services.scoring.domain.votes import Vote
 from services.scoring.usecases.tasks import WEIGHT, form_of
 

@@ -12,9 +12,9 @@ from preceptor.scoring.v1 import events_pb2
 from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Questions
 
 from chassis.db import Transaction
-from services.scoring.aggregation import aggregator_for
-from services.scoring.aggregation.aggregator import Stated
-from services.scoring.aggregation.sheet import pack_stated
+from services.scoring.aggregation.tasks.sheet import pack_stated
+from services.scoring.aggregation.types import aggregator_for
+from services.scoring.aggregation.types.aggregator import Stated
 from services.scoring.domain.gold import Compared, gold_record, judge_gold
 from services.scoring.domain.skill import Record
 from services.scoring.usecases.tell import tell_judgements

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from chassis.db import Transaction
-from services.scoring.aggregation import stored
-from services.scoring.aggregation.configuration import DEFAULT, Configuration
-from services.scoring.aggregation.pool import Pool
-from services.scoring.aggregation.stored import Rater
-from services.scoring.aggregation.temperature import at
+from services.scoring.aggregation.live import stored
+from services.scoring.aggregation.live.pool import Pool
+from services.scoring.aggregation.live.stored import Rater
+from services.scoring.aggregation.live.temperature import at
+from services.scoring.aggregation.models.configuration import DEFAULT, Configuration
 from services.scoring.domain.pace import Pace
 
 _MAKE = """

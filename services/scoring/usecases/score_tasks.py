@@ -18,12 +18,12 @@ from preceptor.work.v1.work_pb2 import ANSWER_KIND_WORK, Result, Route
 
 from chassis.db import Transaction
 from chassis.waiting import beside
-from services.scoring.aggregation import items as pooled
-from services.scoring.aggregation import stored
-from services.scoring.aggregation.crowd import Floats, Ints
-from services.scoring.aggregation.items import Item, Part
-from services.scoring.aggregation.pool import Pool
-from services.scoring.aggregation.sheet import Flags, Sheet
+from services.scoring.aggregation.live import stored
+from services.scoring.aggregation.live.pool import Pool
+from services.scoring.aggregation.models.crowd import Floats, Ints
+from services.scoring.aggregation.tasks import items as pooled
+from services.scoring.aggregation.tasks.items import Item, Part
+from services.scoring.aggregation.tasks.sheet import Flags, Sheet
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.pace import Pace
 from services.scoring.domain.scoring import Counts, Scoring

@@ -13,9 +13,10 @@ import numpy as np
 from preceptor.work.v1.work_pb2 import Question, Questions
 
 from chassis.db import Row, Transaction
-from services.scoring.aggregation import aggregator_for, stored
-from services.scoring.aggregation.aggregator import Aggregator
-from services.scoring.aggregation.sheet import Kept
+from services.scoring.aggregation.live import stored
+from services.scoring.aggregation.tasks.sheet import Kept
+from services.scoring.aggregation.types import aggregator_for
+from services.scoring.aggregation.types.aggregator import Aggregator
 from services.scoring.domain.consensus import Finding
 from services.scoring.domain.stopping import RESOLVED, UNRESOLVED, Redundancy
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from services.scoring.aggregation import rings
-from services.scoring.aggregation.crowd import Crowd, Floats, Ints, crowd
 from services.scoring.aggregation.evaluate.tables import Answers, Figures
+from services.scoring.aggregation.models import rings
+from services.scoring.aggregation.models.crowd import Crowd, Floats, Ints, crowd
 
 LEAST_VOTES = 8
 """Nobody is looked at who has fewer."""

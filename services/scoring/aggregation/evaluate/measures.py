@@ -1,10 +1,10 @@
-"""What a consensus is measured by. Truth is a label by number, or -1 for one that nobody can have given."""
+"""What a consensus is measured by. The truth of a label is its number, or -1 for one that nobody can have given."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from services.scoring.aggregation.crowd import Floats, Ints
+from services.scoring.aggregation.models.crowd import Floats, Ints
 
 _TIE = 1e-9
 _BINS = 10
@@ -34,6 +34,13 @@ def brier(posterior: Floats, truth: Ints) -> float:
 def log_loss(posterior: Floats, truth: Ints) -> float:
     """The mean of -log P(truth), in nats; no probability is taken below 1e-9."""
     return float(-np.mean(np.log(np.maximum(_of_truth(posterior, truth), _FLOOR))))
+
+
+def errors(found: Floats, wanted: Floats) -> dict[str, float]:
+    """The mean absolute error, and the root of the mean squared one."""
+    if not len(wanted):
+        return {}
+    return {"mae": float(np.abs(found - wanted).mean()), "rmse": float(np.sqrt(np.mean((found - wanted) ** 2)))}
 
 
 def _of_truth(posterior: Floats, truth: Ints) -> Floats:

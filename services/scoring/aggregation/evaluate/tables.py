@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from services.scoring.aggregation.configuration import DEFAULT, Configuration
-from services.scoring.aggregation.crowd import Ints, last_of_each
 from services.scoring.aggregation.evaluate.labels import Read, name
 from services.scoring.aggregation.evaluate.reading import (
     UnreadableTableError,
@@ -20,6 +18,8 @@ from services.scoring.aggregation.evaluate.reading import (
     shown,
     silent,
 )
+from services.scoring.aggregation.models.configuration import DEFAULT, Configuration
+from services.scoring.aggregation.models.crowd import Ints, last_of_each
 
 Figures = dict[str, float]
 STEP = 500
@@ -91,6 +91,13 @@ def drawn(truth: Mapping[str, str], size: int, seed: int) -> tuple[dict[str, str
     chosen = set(np.random.default_rng(seed).permutation(len(truth))[:size].tolist())
     gold = {name: label for place, (name, label) in enumerate(truth.items()) if place in chosen}
     return gold, {name: label for name, label in truth.items() if name not in gold}
+
+
+def counted(answers: Answers, used: Answers, asked: Sized, seconds: float) -> Figures:
+    """How much was measured: tasks asked for, or all; answers that stand, of all and of those used; seconds taken."""
+    kept, standing = answers.standing(), used.standing()
+    figures = {"tasks": len(asked) or len(used.tasks), "answers": len(kept.task), "answers_used": len(standing.task)}
+    return figures | {"seconds": seconds}
 
 
 def read_answers(path: Path, task: Read = name, label: Read = name, watch: Watch = silent) -> Answers:

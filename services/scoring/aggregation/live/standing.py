@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from services.scoring.aggregation.configuration import DEFAULT
-from services.scoring.aggregation.crowd import Ints
+from services.scoring.aggregation.models.configuration import DEFAULT
+from services.scoring.aggregation.models.crowd import Ints
 
 T = TypeVar("T")
 

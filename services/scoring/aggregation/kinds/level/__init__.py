@@ -1,0 +1,1 @@
+"""One of ordered levels, as of a rubric."""

@@ -1,0 +1,1 @@
+"""Which of two is better, and from that an order of all."""

@@ -1,0 +1,1 @@
+"""Passages marked in a text."""

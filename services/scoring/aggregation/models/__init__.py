@@ -1,0 +1,1 @@
+"""How raters err, copy and drift: the models of choice, whatever the kind of question that uses them."""
