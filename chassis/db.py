@@ -23,6 +23,7 @@ from chassis import tracing
 from chassis.bus.outbox import EventWriter, OutboxRow, write
 from chassis.errors import Aborted, DeadlineExceeded, InvalidArgument, ServiceError, Unavailable
 from chassis.plans import PlanAges
+from chassis.telemetry.metrics import DB_TIMEOUTS
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -112,6 +113,7 @@ class Transaction:
         self.conn = conn
         self._events = events
         self.pending: list[OutboxRow] = []
+        self.after: list[Callable[[], None]] = []
 
     async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
         """All rows of a query."""
@@ -141,6 +143,10 @@ class Transaction:
         header = tracing.child_header(traceparent) if traceparent else tracing.header()
         self.pending += [self._events.row(event, header) for event in events]
 
+    def on_commit(self, do: Callable[[], None]) -> None:
+        """Does something after the commit, and only then, such as counting what has happened. It must not raise."""
+        self.after.append(do)
+
     def publish(self, rows: Iterable[OutboxRow]) -> None:
         """Like `emit`, for rows that are made already, such as dead letters."""
         self.pending += rows
@@ -155,6 +161,12 @@ class Database:
         self._plans = plans
         self._events = events
         self.on_commit_with_events: Callable[[], None] | None = None
+        self.waiting = 0
+        """How many transactions wait for a connection now."""
+
+    def connections(self) -> tuple[int, int, int]:
+        """How many connections the pool has open, how many of these nobody uses, and how many it opens at most."""
+        return self._pool.get_size(), self._pool.get_idle_size(), self._pool.get_max_size()
 
     @classmethod
     async def connect(
@@ -237,6 +249,8 @@ class Database:
             except BaseException:
                 await _roll_back(conn)
                 raise
+        for do in tx.after:
+            do()
         if tx.pending and self.on_commit_with_events:
             self.on_commit_with_events()
 
@@ -286,8 +300,16 @@ class Database:
             await self._pool.release(conn)
 
     async def _acquire(self) -> Connection:
-        with _reaching():
-            return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        self.waiting += 1
+        try:
+            with _reaching():
+                return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        except DatabaseUnavailable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                DB_TIMEOUTS.inc()
+            raise
+        finally:
+            self.waiting -= 1
 
     async def _once(
         self,

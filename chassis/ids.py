@@ -30,6 +30,11 @@ def read_id(text: str) -> UUID:
     return pgproto.UUID(text)
 
 
+def made_at(id_: UUID) -> float:
+    """When a UUIDv7 was made, in seconds since 1970."""
+    return (id_.int >> 80) / 1000
+
+
 def id_of(raw: bytes) -> UUID:
     """The id of these 16 bytes."""
     return pgproto.UUID(raw)

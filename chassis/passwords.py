@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from chassis.errors import ResourceExhausted
+from chassis.telemetry.metrics import HASHING, HASHING_REFUSED, HASHING_WAIT
 from chassis.turns import Line, NoRoom, Place, Turns
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class Passwords:
             with self._turns.place(line) as place:
                 yield Hashing(self, place)
         except NoRoom as full:
+            HASHING_REFUSED.inc()
             raise SignInBusy(retry_after=_ONE_HASH * (full.waiting // self._threads + 1)) from None
 
     def outdated(self, known: str) -> bool:
@@ -75,10 +77,13 @@ class Passwords:
         """Does the work in a thread, in its turn. The thread is given on when it has ended, also where nobody waits for
         the result any more: who asks and goes away gets no more than who stays.
         """
-        await place.turn()
+        with HASHING.labels("waiting").track_inprogress(), HASHING_WAIT.time():
+            await place.turn()
+        HASHING.labels("running").inc()
         loop = asyncio.get_running_loop()
 
         def ended(_: Future[T]) -> None:
+            HASHING.labels("running").dec()
             # A loop that has ended has nobody waiting either.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._turns.done)

@@ -33,6 +33,9 @@ from chassis.rpc.revocations import Revocations
 from chassis.rpc.tokens import TokenVerifier
 from chassis.service import Service
 from chassis.settings import ChassisSettings, load
+from chassis.telemetry import process as telemetry
+from chassis.telemetry.loop_lag import watch_loop
+from chassis.telemetry.readings import OF_EVERY_SERVICE, Reading, keep_reading, of_waits
 from chassis.timers import run_timer, run_timers
 from chassis.waiting import Backoff, pause
 
@@ -76,6 +79,8 @@ async def run_role(service: Service[C], role: Role) -> None:
         context = await stack.enter_async_context(service.context(settings, database))
         health = calls.Health(tuple(service.rpcs) if role is not Role.EVENTS else ())
         await health.start()
+        exported = telemetry.told(service.name, role.value, settings.metrics_listen, database, lambda: health.ready)
+        await stack.enter_async_context(exported)
         revocations = Revocations()
         server = _server(service, role, settings, health, database, context, revocations)
         await server.start()
@@ -84,6 +89,7 @@ async def run_role(service: Service[C], role: Role) -> None:
         _log.info("started")
         async with asyncio.TaskGroup() as parts:
             served, conditions = asyncio.Event(), []
+            parts.create_task(watch_loop(served))
             if role is not Role.EVENTS:
                 conditions.append(known := asyncio.Event())
                 parts.create_task(_know_revoked(settings, revocations, known, served))
@@ -167,6 +173,7 @@ async def _run_events(
         async with asyncio.TaskGroup() as parts:
             parts.create_task(relay.run(stop))
             parts.create_task(run_timers(database, service.timers, context, stop))
+            parts.create_task(keep_reading(database, _readings(service), context, settings.readings_every, stop))
             parts.create_task(run_timer(database, housekeeping.TIMER, None, stop))
             if service.reactions:
                 handler = Handler(service.name, database, service.reactions, context, types)
@@ -177,6 +184,12 @@ async def _run_events(
             warm.set()
     finally:
         await publisher.close()
+
+
+def _readings(service: Service[C]) -> list[Reading[C]]:
+    """What the database is asked for the metrics."""
+    waits = [of_waits(service.waits)] if service.waits else []
+    return [*OF_EVERY_SERVICE, *service.readings, *waits]
 
 
 async def _warm_up(publisher: KafkaPublisher, topics: Sequence[str], stop: asyncio.Event) -> None:

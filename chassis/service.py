@@ -17,6 +17,7 @@ from chassis.ops.waits import Waits
 from chassis.rpc.call import C
 from chassis.rpc.table import Rpcs
 from chassis.settings import ChassisSettings
+from chassis.telemetry.readings import Reading
 from chassis.timers import Job, Timer
 
 
@@ -34,6 +35,8 @@ class Service(Generic[C]):
     """What the service can tell operators about a task."""
     waits: Waits[C] | None = None
     """What it can tell them of what waits, and why."""
+    readings: Sequence[Reading[C]] = ()
+    """What of its database its metrics tell."""
 
     @property
     def app_role(self) -> str:

@@ -90,6 +90,8 @@ class ChassisSettings(BaseSettings):
 
     grpc_listen: HostAndPort = Field("127.0.0.1:50051", description="host:port of the gRPC server.")
     health_listen: HostAndPort = Field("127.0.0.1:50052", description="host:port for probes of the role `events`.")
+    metrics_listen: HostAndPort = Field("127.0.0.1:50053", description="host:port of the metrics, as text over HTTP.")
+    readings_every: Positive = Field(timedelta(seconds=5), description="Between two looks at what the database tells.")
     jwks_file: FilePath = Field(description="Public keys of access tokens, a JWKS; read again when it changes.")
     token_issuer: str = Field("preceptor", min_length=1, description="The issuer that access tokens must name.")
     page_token_key_file: FilePath = Field(description="At least 32 random bytes: page tokens are sealed with them.")

@@ -15,6 +15,7 @@ import structlog
 
 from chassis import tracing
 from chassis.db import Database, Scope, Transaction
+from chassis.telemetry.metrics import TIMER_FAILURES, TIMER_LAST, TIMER_SECONDS
 from chassis.waiting import Backoff, pause
 
 C = TypeVar("C")
@@ -71,10 +72,15 @@ async def run_timer(database: Database, timer: Timer[C] | Job[C], context: C, st
     """Runs one timer until `stop` is set. A tick that fails is logged and tried again, later each time."""
     interval = timer.seconds(context)
     trouble = Backoff(min(interval, 1.0), max(interval, _LONGEST_BACKOFF))
+    seconds, last = TIMER_SECONDS.labels(timer.name), TIMER_LAST.labels(timer.name)
+    failures = TIMER_FAILURES.labels(timer.name)
     while not stop.is_set():
         try:
-            done = await tick_once(database, timer, context)
+            with seconds.time():
+                done = await tick_once(database, timer, context)
+            last.set_to_current_time()
         except Exception:
+            failures.inc()
             _log.exception("timer failed", timer=timer.name, attempts=trouble.attempts + 1)
             await pause(trouble.next(), stop)
             continue

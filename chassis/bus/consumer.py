@@ -25,9 +25,18 @@ from chassis.bus.brokers import Brokers, Settings, client_settings
 from chassis.bus.client_log import kafka_log
 from chassis.bus.handler import Handler, Reaction
 from chassis.bus.intake import Record
+from chassis.bus.lag import TimeLag
 from chassis.bus.publisher import BusUnavailable
 from chassis.bus.wire import StepOver, record_of, unreadable
 from chassis.errors import ServiceError
+from chassis.telemetry.metrics import (
+    BATCH_RECORDS,
+    BATCH_SECONDS,
+    BREAKER_OPEN,
+    CONSUMER_BEHIND,
+    CONSUMER_HELD,
+    CONSUMER_PARTITIONS,
+)
 from chassis.waiting import Backoff
 
 __all__ = ["Consumer", "Reaction", "consumer_settings"]
@@ -42,6 +51,7 @@ _POLL_SECONDS = 0.25
 _GATHER_SECONDS = (0.005, 0.050)
 # Between two commits of offsets: each is a write at the broker. What a crash repeats meanwhile, the inbox drops.
 _COMMIT_SECONDS = 0.25
+_MEASURE_SECONDS = 1.0
 _HOLD_POLL_SECONDS = 1.0
 _LONGEST_HOLD = 5.0
 # Of a fetch. Twice as much is the most that the client makes of what came compressed by zstd.
@@ -102,6 +112,8 @@ class Consumer(Generic[C]):
         self._gather = _GATHER_SECONDS[0]
         self._lost: set[Partition] = set()
         self._over = StepOver()
+        self._time_lag = TimeLag(handler.topics)
+        self._measured_at = 0.0
         self.assigned = False
         """Whether the group has given this consumer partitions: a condition of readiness."""
         self.held: Held | None = None
@@ -117,9 +129,13 @@ class Consumer(Generic[C]):
             while not stop.is_set():
                 if batch := await self._in_thread(self._fetch):
                     start = time.monotonic()
+                    self._time_lag.took(batch)
                     await self._finish(batch, stop)
+                    took = time.monotonic() - start
                     least, most = _GATHER_SECONDS
-                    self._gather = min(max(least, time.monotonic() - start), most)
+                    self._gather = min(max(least, took), most)
+                    BATCH_SECONDS.observe(took)
+                    BATCH_RECORDS.observe(len(batch))
         finally:
             await self._in_thread(self._close)
             self._thread.shutdown(wait=False)
@@ -134,10 +150,12 @@ class Consumer(Generic[C]):
         while batch:
             handled = await self._handler.handle(batch)
             self._note(batch[: handled.done])
+            self._time_lag.did(batch[: handled.done])
             batch = batch[handled.done :]
             if handled.error:
                 if handled.done:
                     trouble.reset()
+                self._time_lag.took(batch)
                 self.held = Held(self.held.since if self.held else datetime.now(UTC), _reason(handled.error))
                 batch = await self._hold(batch, handled.error, trouble, stop)
                 if stop.is_set():
@@ -167,8 +185,10 @@ class Consumer(Generic[C]):
     def _fetch(self) -> list[Record]:
         """A batch: waits for the first record, then a moment for others. `consume` alone would wait for all."""
         self._commit_when_due()
+        self._measure_when_due()
         first = self._client.poll(_POLL_SECONDS)
         if first is None:
+            self._time_lag.took([])
             self._commit_finished()
             return []
         return self._kept(self._records([first, *self._client.consume(self._batch - 1, self._gather)]))
@@ -176,6 +196,7 @@ class Consumer(Generic[C]):
     def _poll_paused(self, held: Sequence[Record], seconds: float) -> list[Record]:
         """Keeps the membership alive; a partition that came new may give a record before it is paused as well."""
         self._commit_when_due()
+        self._measure_when_due(len(held))
         self._client.pause(self._client.assignment())
         message = self._client.poll(min(seconds, _HOLD_POLL_SECONDS))
         return self._kept([*held, *self._records([message] if message else [])])
@@ -200,6 +221,15 @@ class Consumer(Generic[C]):
         """Commits what is done when the last commit is some time ago."""
         if time.monotonic() - self._committed_at >= _COMMIT_SECONDS:
             self._commit_finished()
+
+    def _measure_when_due(self, in_hand: int = 0) -> None:
+        """Tells how the consumer is, when that was told some time ago. Nothing is being handled at this moment."""
+        if time.monotonic() - self._measured_at >= _MEASURE_SECONDS:
+            self._measured_at = time.monotonic()
+            CONSUMER_PARTITIONS.set(len(self._client.assignment()))
+            CONSUMER_BEHIND.set(self._lag() + in_hand)
+            CONSUMER_HELD.set(self.held is not None)
+            BREAKER_OPEN.set(self._handler.breaker.open)
 
     def _commit_finished(self) -> None:
         """Commits without waiting, if there is anything new: what a crash loses of it, the inbox drops."""

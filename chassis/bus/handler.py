@@ -29,6 +29,7 @@ from chassis.bus.waves import latest_states, waves
 from chassis.contract.events import EventType, Kind
 from chassis.db import Database, Scope, Transaction
 from chassis.errors import ServiceError
+from chassis.telemetry.metrics import CONSUMED
 
 C = TypeVar("C")
 Reaction = Callable[[Transaction, Sequence[Event[Any]], C], Awaitable[None]]
@@ -37,6 +38,9 @@ Reaction = Callable[[Transaction, Sequence[Event[Any]], C], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 # Asked for with every record: Python 3.11 takes ten times as long to find a member in its enum.
 _STATE, _FACT = Kind
+_APPLIED, _DUPLICATES, _SET_ASIDE, _DEAD_LETTERED = (
+    CONSUMED.labels(outcome) for outcome in ("applied", "duplicate", "set_aside", "dead_lettered")
+)
 
 
 @dataclass(slots=True)
@@ -210,6 +214,7 @@ class Handler(Generic[C]):
 
     def _tell(self, kept: Sequence[Letter]) -> None:
         self.counts.dead_lettered += len(kept)
+        _DEAD_LETTERED.inc(len(kept))
         for letter in kept:
             record, failure = letter.record, letter.failure
             where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
@@ -220,6 +225,9 @@ class Handler(Generic[C]):
         self.counts.applied += counts.applied
         self.counts.duplicates += counts.duplicates
         self.counts.set_aside += counts.set_aside
+        _APPLIED.inc(counts.applied)
+        _DUPLICATES.inc(counts.duplicates)
+        _SET_ASIDE.inc(counts.set_aside)
 
 
 def _parks(item: _Item) -> bool:

@@ -69,6 +69,8 @@ class Record:
     headers: RawHeaders
     fault: str = ""
     """What keeps the client from reading it, if anything does."""
+    time: float = 0.0
+    """When it was written, as its writer says, in seconds since 1970; 0 if it does not say."""
 
     def own_id(self) -> UUID:
         """An id for a record that has no valid one: the same whenever it is read."""

@@ -20,6 +20,7 @@ from chassis.bus.envelope import LANES
 from chassis.bus.publisher import Waiting
 from chassis.db import Database, Scope, Transaction
 from chassis.errors import ServiceError
+from chassis.telemetry.metrics import RELAY_FAILURES, SENT
 from chassis.waiting import Backoff, pause, side_by_side
 
 _log = structlog.get_logger(__name__)
@@ -90,6 +91,7 @@ class Relay:
                 waits = woken or moved or await self._database.ask(_WAITS)
                 moved = await self._move(stop) if waits else 0
             except Exception as error:
+                RELAY_FAILURES.inc()
                 _log.warning("relay held", error=_name(error), attempts=trouble.attempts + 1)
                 await pause(trouble.next(), stop)
                 continue
@@ -129,7 +131,7 @@ class Relay:
             self.counts.failed += len(faults)
             await self._delete(delivered(rows, faults))
             raise
-        self.counts.published += len(rows)
+        self._count(rows)
         return len(rows)
 
     async def _take(self, tx: Transaction, lanes: Sequence[int]) -> list[Waiting]:
@@ -149,7 +151,12 @@ class Relay:
         if sent:
             async with self._database.transaction(Scope.service(), by_index=True, durable=False) as tx:
                 await tx.execute(_DELETE, [row.lane for row in sent], [row.id for row in sent])
-            self.counts.published += len(sent)
+            self._count(sent)
+
+    def _count(self, sent: Sequence[Waiting]) -> None:
+        self.counts.published += len(sent)
+        if sent:
+            SENT.inc(len(sent))
 
 
 class NotPublished(Exception):

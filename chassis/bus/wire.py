@@ -25,13 +25,14 @@ _headers = methodcaller("headers")
 def record_of(message: Message, topic: str) -> Record:
     """The record in a message of the client; `topic` is without a prefix."""
     place = topic, message.partition() or 0, message.offset() or 0
+    time = message.timestamp()[1] / 1000
     if unreadable(message.error()):
         return Record(*place, None, None, (), fault="The client cannot read the record, or unpack the batch it is in.")
     try:
         headers = _headers(message)
     except Exception:
-        return Record(*place, message.key(), message.value(), (), fault="The name of a header is not UTF-8.")
-    return Record(*place, message.key(), message.value(), cast(RawHeaders, headers or ()))
+        return Record(*place, message.key(), message.value(), (), fault="The name of a header is not UTF-8.", time=time)
+    return Record(*place, message.key(), message.value(), cast(RawHeaders, headers or ()), time=time)
 
 
 def unreadable(error: KafkaError | None) -> bool:

@@ -1,4 +1,4 @@
-"""The steps of a call, in order: deadline, trace, authn, access, gate, message, validation, idempotency; errors last.
+"""The steps of a call, in order: trace, deadline, authn, access, gate, message, validation, idempotency; errors last.
 
 A handler is built once per method at the start of the server; a call then runs straight through it.
 """
@@ -6,7 +6,7 @@ A handler is built once per method at the start of the server; a call then runs 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeAlias
@@ -33,6 +33,7 @@ from chassis.rpc.table import Around, Rpc
 from chassis.rpc.tokens import TokenVerifier
 from chassis.rpc.validation import read_request
 from chassis.settings import ChassisSettings
+from chassis.telemetry.calls import MethodMeter, served
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +69,8 @@ Serve: TypeAlias = Callable[[Caller, timedelta], Awaitable[bytes]]
 """The rest of a call, once it is known who calls and how long it may take; it gives the response's bytes."""
 
 
+Metadata: TypeAlias = Mapping[str, str | bytes]
+
 Handler: TypeAlias = Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]
 
 
@@ -101,9 +104,10 @@ def upload(server: Server, policy: MethodPolicy, rpc: Rpc) -> Handler:
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """What the calls of a method may take."""
+    """What the calls of a method may take, and where they are counted."""
 
     gate: Gate
+    meter: MethodMeter
     default: timedelta
     """How long a call may last that states no deadline."""
     greatest: timedelta
@@ -111,39 +115,53 @@ class _Bounds:
 
 
 def _bounds(server: Server, policy: MethodPolicy) -> _Bounds:
-    settings, gate = server.settings, server.gates.of(policy)
+    settings, gate, meter = server.settings, server.gates.of(policy), served(policy.path)
     if policy.client_streaming:
-        return _Bounds(gate, settings.stream_deadline, max(settings.stream_deadline, settings.greatest_deadline))
+        greatest = max(settings.stream_deadline, settings.greatest_deadline)
+        return _Bounds(gate, meter, settings.stream_deadline, greatest)
     greatest = settings.stranger_deadline if ANYONE in policy.callers else settings.greatest_deadline
-    return _Bounds(gate, settings.default_deadline, greatest)
+    return _Bounds(gate, meter, settings.default_deadline, greatest)
 
 
 async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context: Context, serve: Serve) -> bytes:
-    """Deadline, trace, authn, access and gate around `serve`; errors become statuses."""
+    """Trace around a call, which is counted; errors become statuses."""
     metadata = dict(context.invocation_metadata() or ())
     traceparent = metadata.get("traceparent")
-    seconds = seconds_left(context.time_remaining(), bounds.default, bounds.greatest)
+    code, reason, started = "CANCELLED", "", bounds.meter.begin()
     with tracing.start(traceparent if isinstance(traceparent, str) else None):
         try:
-            caller = caller_of(metadata, policy, server.verifier, server.revocations)
-            if ANYONE in policy.callers:
-                source = source_of(context.peer(), metadata, server.settings.trusted_edges)
-                caller = replace(caller, source=source)
-            check_access(caller, policy)
-            whose = caller.source or caller.subject
-            bounds.gate.enter(whose)
-            try:
-                return await _bounded(serve(caller, timedelta(seconds=seconds)), seconds)
-            finally:
-                bounds.gate.leave(whose)
+            written = await _admitted(server, policy, bounds, context, metadata, serve)
+            code = "OK"
+            return written
         except ServiceError as error:
-            _log.info("refused", method=policy.path, reason=error.reason)
+            code, reason = error.code.name, error.reason
+            _log.info("refused", method=policy.path, reason=reason)
             await status.abort(context, error)
         except Exception as error:
             # The client gets an id only: the text of an unforeseen error may quote data.
-            incident = str(new_id())
+            code, reason, incident = InternalError.code.name, InternalError.reason, str(new_id())
             _log.exception("internal_error", method=policy.path, incident=incident, error=type(error).__name__)
             await status.abort(context, InternalError(incident=incident))
+        finally:
+            bounds.meter.end(started, code, reason)
+
+
+async def _admitted(
+    server: Server, policy: MethodPolicy, bounds: _Bounds, context: Context, metadata: Metadata, serve: Serve
+) -> bytes:
+    """Deadline, authn, access and gate around `serve`."""
+    seconds = seconds_left(context.time_remaining(), bounds.default, bounds.greatest)
+    caller = caller_of(metadata, policy, server.verifier, server.revocations)
+    if ANYONE in policy.callers:
+        source = source_of(context.peer(), metadata, server.settings.trusted_edges)
+        caller = replace(caller, source=source)
+    check_access(caller, policy)
+    whose = caller.source or caller.subject
+    bounds.gate.enter(whose)
+    try:
+        return await _bounded(serve(caller, timedelta(seconds=seconds)), seconds)
+    finally:
+        bounds.gate.leave(whose)
 
 
 async def _bounded(work: Awaitable[bytes], seconds: float) -> bytes:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from chassis.db import Database, Scope, Transaction
 from chassis.timers import Timer, run_timer, run_timers, tick_once
 from tests.support.bus import eventually, running
+from tests.support.metrics import rising, value
 
 SOON = timedelta(milliseconds=5)
 
@@ -73,8 +74,12 @@ async def test_a_tick_that_fails_leaves_nothing_and_is_tried_again(tasking_datab
     async def recovered() -> bool:
         return tries > 4
 
-    timer = Timer("work", lambda interval: interval, tick)
-    async with running(lambda stop: run_timers(tasking_database, [timer], SOON, stop)):
-        await eventually(recovered)
+    timer = Timer("fails-twice", lambda interval: interval, tick)
+    with rising("preceptor_timer_failures_total", timer=timer.name) as failures:
+        async with running(lambda stop: run_timers(tasking_database, [timer], SOON, stop)):
+            await eventually(recovered)
+        assert failures() == 2
+    assert value("preceptor_timer_last_success_timestamp_seconds", timer=timer.name) > 0
+    assert value("preceptor_timer_duration_seconds_count", timer=timer.name) > 4
     async with tasking_database.transaction(Scope.service()) as tx:
         assert await tx.fetchval("SELECT min(key::int) FROM aggregate") == 3
