@@ -11,6 +11,7 @@ import aiohttp
 from chassis.db import Database
 from chassis.rpc.paging import Pager
 from chassis.settings import ChassisSettings, load
+from chassis.telemetry.http_client import trace_config
 from chassis.vault import Vault
 from services.payouts.domain.hold import HoldRules
 from services.payouts.domain.rail import RailFacts
@@ -40,7 +41,8 @@ async def make_context(chassis: ChassisSettings, _: Database) -> AsyncIterator[C
     """Made once at the start of a process."""
     settings = load(PayoutsSettings)
     token = settings.provider_token_file.read_text().strip()
-    async with aiohttp.ClientSession(settings.provider_url, headers={"Authorization": f"Bearer {token}"}) as session:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(settings.provider_url, headers=headers, trace_configs=[trace_config()]) as session:
         vault, pager = Vault(settings.kek_file.read_bytes()), Pager(chassis.page_token_key_file.read_bytes())
         yield Context(settings, vault, HttpRail(session, rail_facts(settings), settings.provider_timeout), pager)
 

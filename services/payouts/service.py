@@ -23,6 +23,7 @@ from services.payouts.reactions import (
     on_vendor_changed,
 )
 from services.payouts.usecases import check_payouts, create_attempts, release_holds, run_payouts, send_payouts
+from services.payouts.usecases.readings import READINGS
 from services.payouts.usecases.trace_task import trace_task
 from services.payouts.usecases.waits import waits_in_all
 
@@ -81,6 +82,7 @@ SERVICE: Service[Context] = Service(
     },
     trace=trace_task,
     waits=waits_in_all,
+    readings=READINGS,
     timers=[
         Timer("release-holds", _release_interval, release_holds.tick),
         Timer("payout-run", _run_look, run_payouts.tick),

@@ -26,6 +26,7 @@ from services.tasking.reactions import (
     on_vendor_changed,
 )
 from services.tasking.usecases import accept_overdue, complete_batches, expire_leases, open_to_all
+from services.tasking.usecases.readings import READINGS
 from services.tasking.usecases.trace_task import trace_task
 from services.tasking.usecases.waits import waits_in_all
 
@@ -77,6 +78,7 @@ SERVICE: Service[Context] = Service(
     },
     trace=trace_task,
     waits=waits_in_all,
+    readings=READINGS,
     timers=[
         Timer("expire-leases", _interval, expire_leases.tick),
         Timer("accept-overdue", _interval, accept_overdue.tick),

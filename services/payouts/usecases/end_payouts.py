@@ -12,6 +12,7 @@ from asyncpg import Record
 from preceptor.payouts.v1 import events_pb2
 
 from chassis.db import Transaction
+from chassis.telemetry.metrics import PAYOUTS_ENDED
 from services.payouts.domain import accounts
 from services.payouts.domain.ledger import Transfer
 from services.payouts.domain.rail import blames_instrument
@@ -45,6 +46,9 @@ FROM unnest($1::uuid[], $2::text[]) AS n (id, code) WHERE i.id = n.id AND i.fail
 """
 
 
+_PAID_COUNT, _FAILED_COUNT = (PAYOUTS_ENDED.labels(state) for state in ("paid", "failed"))
+
+
 async def settle(tx: Transaction, payouts: Collection[UUID]) -> None:
     """Books payouts whose attempts are paid. Those that have ended are left out."""
     rows = await tx.fetch(_LOCK, list(payouts)) if payouts else []
@@ -58,6 +62,7 @@ async def settle(tx: Transaction, payouts: Collection[UUID]) -> None:
         await lift_first_payout_holds(tx, [row["expert_id"] for row in first])
     await post_transfers.post(tx, [_settlement(row) for row in rows])
     tx.emit(*(_settled(row) for row in rows))
+    tx.on_commit(lambda: _PAID_COUNT.inc(len(rows)))
 
 
 async def fail(tx: Transaction, payouts: Mapping[UUID, str]) -> None:
@@ -73,6 +78,7 @@ async def fail(tx: Transaction, payouts: Mapping[UUID, str]) -> None:
         await tx.execute(_BLAME, *zip(*blamed, strict=True))
     await post_transfers.post(tx, [_refund(row) for row in rows])
     tx.emit(*(_failed(row, payouts[row["id"]]) for row in rows))
+    tx.on_commit(lambda: _FAILED_COUNT.inc(len(rows)))
 
 
 def _settlement(row: Record) -> Transfer:

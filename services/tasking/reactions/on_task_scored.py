@@ -5,8 +5,10 @@ An acceptance passes by itself. A proposal of less than all opens a case, which 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -21,14 +23,17 @@ from preceptor.work.v1.work_pb2 import (
 
 from chassis.bus.envelope import Event
 from chassis.db import Transaction
-from chassis.ids import new_id
+from chassis.ids import made_at, new_id
+from chassis.telemetry.metrics import RESULT_SECONDS
 from services.tasking.context import Context
 from services.tasking.domain.decision import ALL, Standing, Step, judge
 from services.tasking.usecases.decide_answers import Decided, decide_answers
 from services.tasking.usecases.decide_questions import still_open
 
 _RESOLVED = 3
-_CLOSED = {events_pb2.VERDICT_RESOLVED: _RESOLVED, events_pb2.VERDICT_UNRESOLVED: 4}
+_UNRESOLVED = 4
+_CLOSED = {events_pb2.VERDICT_RESOLVED: _RESOLVED, events_pb2.VERDICT_UNRESOLVED: _UNRESOLVED}
+_DELAYS = {state: RESULT_SECONDS.labels(name) for state, name in ((_RESOLVED, "resolved"), (_UNRESOLVED, "unresolved"))}
 
 # Answers, then tasks, then batches, each in key order: a late answer locks slot, task and batch in this order too.
 # Asked for each answer by index: of EXISTS the server may make a table of all cases instead.
@@ -87,9 +92,17 @@ async def _apply(
 ) -> None:
     """Writes what was found into the tasks, and counts those that it closes; gold tasks are not in that count."""
     work = [s for s in scored if s.kind != ANSWER_KIND_GOLD]
-    closing = [s.task_id for s in work if s.verdict in _CLOSED and tasks[s.task_id]["state"] not in _CLOSED.values()]
+    closing = {s.task_id: s for s in work if s.verdict in _CLOSED and tasks[s.task_id]["state"] not in _CLOSED.values()}
     rows = [_row(each, QuestionDecisions.FromString(tasks[each.task_id]["decisions"]).decisions) for each in scored]
     await tx.execute(_APPLY, rows, [UUID(id_) for id_ in closing], senior_wait)
+    tx.on_commit(partial(_tell_delays, {id_: _CLOSED[s.verdict] for id_, s in closing.items()}))
+
+
+def _tell_delays(closed: dict[str, int]) -> None:
+    """How long tasks took from their upload, which their ids tell, to the result that closes them, by its state."""
+    now = time.time()
+    for id_, state in closed.items():
+        _DELAYS[state].observe(max(0.0, now - made_at(UUID(id_))))
 
 
 def _row(scored: events_pb2.TaskScored, decided: Collection[QuestionDecision]) -> tuple[object, ...]:

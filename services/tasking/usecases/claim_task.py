@@ -16,6 +16,7 @@ from chassis.db import Transaction
 from chassis.errors import FailedPrecondition
 from chassis.ids import new_id
 from chassis.rpc.call import NotYours
+from chassis.telemetry.metrics import CLAIMS
 from services.tasking.domain.lease import SlotState
 from services.tasking.domain.locale import patterns
 from services.tasking.domain.seniority import USUAL
@@ -98,6 +99,9 @@ FROM slot s JOIN task t USING (task_id) JOIN project p ON p.project_id = s.proje
 """
 
 
+_GIVEN, _AGAIN, _NONE = (CLAIMS.labels(outcome) for outcome in ("given", "again", "none"))
+
+
 class ExpertNotActive(FailedPrecondition):
     """You may not claim tasks: your account is not active, or was made a moment ago and is not known here yet."""
 
@@ -115,13 +119,18 @@ async def claim_task(
     if expert is None or not expert["active"]:
         raise ExpertNotActive
     slot_id = await _held(tx, expert_id)
-    if slot_id is None:
-        seeker = Seeker(expert_id, expert["claims"], patterns(expert["locales"]), project_id)
-        slot_id = await claim_gold(tx, seeker, settings) if expert["gold"] else None
-        if slot_id is None:
-            claim = _CLAIM_AS_SENIOR if expert["senior"] else _CLAIM
-            return await tx.fetchrow(claim, *seeker, new_id(), settings.greatest_hold, expert["apart"])
-    return await tx.fetchrow(_LEASE, slot_id)
+    if slot_id is not None:
+        tx.on_commit(_AGAIN.inc)
+        return await tx.fetchrow(_LEASE, slot_id)
+    seeker = Seeker(expert_id, expert["claims"], patterns(expert["locales"]), project_id)
+    slot_id = await claim_gold(tx, seeker, settings) if expert["gold"] else None
+    if slot_id is not None:
+        row = await tx.fetchrow(_LEASE, slot_id)
+    else:
+        claim = _CLAIM_AS_SENIOR if expert["senior"] else _CLAIM
+        row = await tx.fetchrow(claim, *seeker, new_id(), settings.greatest_hold, expert["apart"])
+    tx.on_commit(_GIVEN.inc if row else _NONE.inc)
+    return row
 
 
 async def lease_again(tx: Transaction, slot_id: UUID, expert_id: UUID) -> asyncpg.Record:

@@ -9,6 +9,7 @@ from preceptor.work.v1.work_pb2 import Redundancy
 
 from chassis.db import Transaction
 from chassis.rpc.call import NotYours
+from chassis.telemetry.metrics import LEASES_ENDED
 from services.tasking.domain.lease import Hold, Seats, SlotState
 
 BATCH_OPEN = 3
@@ -38,6 +39,9 @@ locked AS (
     SELECT t.task_id, f.seats FROM task t JOIN freed f USING (task_id) ORDER BY t.task_id FOR UPDATE OF t)
 UPDATE task t SET seats_taken = t.seats_taken - l.seats FROM locked l WHERE t.task_id = l.task_id
 """
+
+
+_ENDED = {SlotState.EXPIRED: LEASES_ENDED.labels("expired"), SlotState.RETURNED: LEASES_ENDED.labels("returned")}
 
 
 async def lock_slot(tx: Transaction, slot_id: UUID, expert_id: UUID, *, with_task: bool = False) -> asyncpg.Record:
@@ -81,3 +85,4 @@ def seats_of(task: asyncpg.Record, slot: asyncpg.Record) -> Seats:
 async def end_slots(tx: Transaction, slot_ids: list[UUID], state: SlotState) -> None:
     """Ends live slots as expired or returned, and frees their seats."""
     await tx.execute(_END, slot_ids, state)
+    tx.on_commit(lambda: _ENDED[state].inc(len(slot_ids)))
