@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -23,10 +23,18 @@ Metadata = tuple[tuple[str, str], ...]
 class Session:
     """Calls made in one name. Use it as an async context manager, and `await session.auth()` as a call's metadata."""
 
-    def __init__(self, addresses: Mapping[str, str], *, patience: float = 0.0) -> None:
-        """Takes host:port by service name, and for how many seconds a call is made again while that may help."""
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        *,
+        patience: float = 0.0,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    ) -> None:
+        """Takes host:port by service name, for how many seconds a call is made again while that may help, and what is
+        to be done around each call, repeats among them.
+        """
         self._addresses = addresses
-        self._interceptors = (Retrying(patience),) if patience else ()
+        self._interceptors = (*((Retrying(patience),) if patience else ()), *interceptors)
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._tokens = session_pb2.Tokens()
         self._api_key = ""

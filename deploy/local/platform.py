@@ -11,9 +11,11 @@ from itertools import product
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chassis.telemetry.serving import serve_metrics
 from deploy.local.edge import EdgeOptions, EdgeProcess, start_edge
 from deploy.local.operator import EMAIL as OPERATOR_EMAIL
 from deploy.local.operator import ensure_operator
+from deploy.local.ports import HOST
 from deploy.local.processes import Supervisor, Tell
 from deploy.local.provider.launch import ProviderServer, start_provider
 from deploy.local.secrets import Secrets
@@ -36,6 +38,8 @@ class Platform:
     admin_password: str = field(repr=False)
     operator_password_file: Path
     services: dict[str, ServiceProcess] = field(default_factory=dict)
+    callers: str = ""
+    """Where this process tells of the calls that it makes, as host:port."""
     _edge: EdgeProcess | None = None
 
     @property
@@ -48,6 +52,11 @@ class Platform:
         """Where a service's gRPC API is."""
         return self.services[service].address
 
+    def metrics(self) -> dict[str, str]:
+        """Where each process tells its metrics, as host:port by its name; `callers` is this one, which makes calls."""
+        found = {name: running.metrics for name, running in self.services.items()}
+        return {**found, "callers": self.callers} if self.callers else found
+
     def database_url(self, service: str) -> str:
         """A service's own database, as its application role."""
         return self.settings[service]["PRECEPTOR_DATABASE_URL"]
@@ -57,14 +66,13 @@ class Platform:
         return urlsplit(self.database_url(service)).path.removeprefix("/")
 
     async def start(self, service: str, role: str = "all") -> None:
-        """Starts a service in a role, at the address that it had before if it ran already.
+        """Starts a service in a role, at the addresses that it had before if it ran already.
 
         It is known by the service's name, a process of the role `events` by that and `-events`.
         """
         name = f"{service}-events" if role == "events" else service
         known = self.services.get(name)
-        address = known.address if known else None
-        self.services[name] = await start_service(self.supervisor, service, role, self.settings[service], address)
+        self.services[name] = await start_service(self.supervisor, service, role, self.settings[service], known)
 
     async def start_edge(self, home: Path, jwks: Path, options: EdgeOptions | None = None) -> None:
         """Starts the edge in front of the services as they are; services keep their addresses when started anew."""
@@ -80,6 +88,7 @@ class Platform:
         """Where everything is, without secrets: what `preceptor status` reads."""
         return {
             "services": {name: self.address(name) for name in SERVICES},
+            "metrics": {name: f"http://{address}/metrics" for name, address in self.metrics().items()},
             "edge": {"url": self.edge.url, "admin": self.edge.admin},
             "kafka": {
                 "description": self.backends.kafka_description,
@@ -112,7 +121,7 @@ async def start_platform(
     """
     secrets = Secrets(home / "secrets")
     secrets.close()
-    async with Supervisor(home / "logs", tell) as supervisor:
+    async with Supervisor(home / "logs", tell) as supervisor, serve_metrics(f"{HOST}:0", lambda: None) as port:
         await _make_keys(supervisor, secrets)
         provider = await start_provider(supervisor, home / "data" / "provider", *provider_options)
         settings = {
@@ -125,6 +134,7 @@ async def start_platform(
         }
         password, operator = secrets.password("admin"), secrets.password("operator")
         platform = Platform(supervisor, backends, provider, settings, password.read_text(), operator)
+        platform.callers = f"{HOST}:{port}"
         await _migrate(platform)
         create_admin = ("create-admin", "--email", ADMIN_EMAIL, "--password-file", str(password))
         making_admin = run_command(supervisor, "identity", settings["identity"], *create_admin)

@@ -28,6 +28,8 @@ class ServiceProcess:
     service: str
     process: Process
     address: str
+    metrics: str = ""
+    """Where its metrics are, as host:port."""
 
 
 def common_settings(service: str, backends: Backends, secrets: Secrets, prefix: str, partitions: int) -> dict[str, str]:
@@ -72,15 +74,20 @@ async def run_command(supervisor: Supervisor, service: str, settings: Mapping[st
 
 
 async def start_service(
-    supervisor: Supervisor, service: str, role: str, settings: Mapping[str, str], address: str | None = None
+    supervisor: Supervisor, service: str, role: str, settings: Mapping[str, str], known: ServiceProcess | None = None
 ) -> ServiceProcess:
-    """Starts a service in a role and waits until it is ready. Raises ChildFailedError."""
-    address = address or f"{HOST}:{free_port()}"
-    listen = {"PRECEPTOR_GRPC_LISTEN": address, "PRECEPTOR_HEALTH_LISTEN": address}
+    """Starts a service in a role, where it is `known` to listen; waits until it is ready. Raises ChildFailedError."""
+    address = known.address if known else f"{HOST}:{free_port()}"
+    metrics = known.metrics if known else f"{HOST}:{free_port()}"
+    listen = {
+        "PRECEPTOR_GRPC_LISTEN": address,
+        "PRECEPTOR_HEALTH_LISTEN": address,
+        "PRECEPTOR_METRICS_LISTEN": metrics,
+    }
     argv = [sys.executable, "-m", f"services.{service}", role]
     program = Program(f"{service}-{role}", argv, env={**settings, **listen}, cwd=ROOT, stop_within=20.0)
     process = await supervisor.start(program, _is_ready(address), within=_IDLE_SECONDS)
-    return ServiceProcess(service, process, address)
+    return ServiceProcess(service, process, address, metrics)
 
 
 def _is_ready(address: str) -> Check:

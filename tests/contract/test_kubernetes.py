@@ -169,3 +169,24 @@ def test_memory_is_asked_for_as_it_is_limited() -> None:
         return bool(resources["requests"]["memory"] == resources["limits"]["memory"])
 
     assert all(fixed(workload.container) for workload in base().workloads)
+
+
+@pytest.mark.parametrize("workload", deployments(), ids=str)
+def test_metrics_are_asked_for_where_the_process_tells_them(workload: Workload) -> None:
+    port = base().environment(workload)["PRECEPTOR_METRICS_LISTEN"].rpartition(":")[2]
+    assert {"name": "metrics", "containerPort": int(port)} in workload.container["ports"]
+    assert workload.pod_annotations == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": port,
+        "prometheus.io/path": "/metrics",
+    }
+
+
+def test_whoever_watches_is_let_in_to_metrics_alone_and_to_no_migration() -> None:
+    [policy] = [o for o in base().objects if o["kind"] == "NetworkPolicy" and o["metadata"]["name"] == "metrics"]
+    port = int(base().environment(deployments()[0])["PRECEPTOR_METRICS_LISTEN"].rpartition(":")[2])
+    [rule] = policy["spec"]["ingress"]
+    assert rule["ports"] == [{"port": port, "protocol": "TCP"}]
+    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    selected = dict(base().selectors("NetworkPolicy"))["metrics"]
+    assert {w.name for w in base().workloads if selected(w)} == {w.name for w in deployments()}

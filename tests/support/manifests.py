@@ -23,6 +23,7 @@ class Workload:
     name: str
     pod_labels: Mapping[str, str]
     pod: Mapping[str, Any]
+    pod_annotations: Mapping[str, str]
 
     def __str__(self) -> str:
         return self.name
@@ -59,7 +60,13 @@ class Rendered:
     def workloads(self) -> list[Workload]:
         """Everything that runs."""
         return [
-            Workload(o["kind"], o["metadata"]["name"], template["metadata"]["labels"], template["spec"])
+            Workload(
+                o["kind"],
+                o["metadata"]["name"],
+                template["metadata"]["labels"],
+                template["spec"],
+                template["metadata"].get("annotations", {}),
+            )
             for o in self.objects
             if (template := o.get("spec", {}).get("template"))
         ]

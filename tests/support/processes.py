@@ -34,11 +34,16 @@ async def identity(
 ) -> AsyncIterator[ServiceProcess]:
     """A process of identity in a role, awaited until it is ready, or else until it is alive; killed at the end."""
     address = f"{HOST}:{free_port()}"
-    listen = {"PRECEPTOR_GRPC_LISTEN": address, "PRECEPTOR_HEALTH_LISTEN": address}
+    metrics = f"{HOST}:{free_port()}"
+    listen = {
+        "PRECEPTOR_GRPC_LISTEN": address,
+        "PRECEPTOR_HEALTH_LISTEN": address,
+        "PRECEPTOR_METRICS_LISTEN": metrics,
+    }
     async with Supervisor(logs) as supervisor:
         process = await start(supervisor, role, {**settings_of(live, **changes), **listen})
         await eventually(lambda: serving(address, READINESS if ready else LIVENESS))
-        yield ServiceProcess("identity", process, address)
+        yield ServiceProcess("identity", process, address, metrics)
         await process.kill()
 
 

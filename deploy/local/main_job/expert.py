@@ -23,7 +23,7 @@ from deploy.local.examples import Example, Label, answer_of
 from deploy.local.main_job.opinions import WHY, opinion
 from deploy.local.main_job.people import Habit, Person
 from deploy.local.main_job.staff import CURRENCY
-from deploy.local.main_job.waiting import PATIENCE, until
+from deploy.local.main_job.waiting import PATIENCE, patient, until
 
 _NO_ANSWER = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 
@@ -82,7 +82,7 @@ class Expert:
 
 async def register(addresses: Mapping[str, str], person: Person, run: str, seed: int) -> Expert:
     """Registers and signs in."""
-    session = Session(addresses, patience=PATIENCE)
+    session = patient(addresses)
     who, password = f"expert-{person.number}-{run}", secrets.token_urlsafe(16)
     email = f"{who}@experts.example"
     request = account_pb2.RegisterExpertRequest(email=email, password=password, display_name=who, locales=["en"])

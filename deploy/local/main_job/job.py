@@ -28,7 +28,7 @@ from deploy.local.main_job.people import Habit, Person, claims_of, thirty_people
 from deploy.local.main_job.reviewer import flags_of, review_until
 from deploy.local.main_job.suspension import work_until_suspended
 from deploy.local.main_job.verdict import check_outcome
-from deploy.local.main_job.waiting import PATIENCE, until
+from deploy.local.main_job.waiting import patient, until
 from deploy.local.main_job.watching import watch
 from deploy.local.paths import ROOT
 from deploy.local.platform import ADMIN_EMAIL, Platform
@@ -83,7 +83,7 @@ async def run_main_job(
     addresses = {name: running.address for name, running in platform.services.items()}
     since = await bus.ends(platform.backends.brokers, platform.topic_prefix)
     progress.tell("Staff signs in, takes on a vendor and publishes rates")
-    async with Session(addresses, patience=PATIENCE) as admin, Session(addresses, patience=PATIENCE) as buyer:
+    async with patient(addresses) as admin, patient(addresses) as buyer:
         await admin.sign_in(ADMIN_EMAIL, platform.admin_password)
         people = await staff.hire(admin, addresses, run)
         taken_on = await staff.take_on_vendor(people, f"Vendor {run}", _DEPOSIT_MINOR)

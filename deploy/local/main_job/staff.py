@@ -20,7 +20,7 @@ from preceptor.payouts.v1 import events_pb2, funding_pb2, funding_pb2_grpc, rate
 from preceptor.work.v1 import work_pb2
 
 from clients.session import Session
-from deploy.local.main_job.waiting import PATIENCE, once_known
+from deploy.local.main_job.waiting import once_known, patient
 
 CURRENCY = "USD"
 # Minor units an hour, per tier.
@@ -72,7 +72,7 @@ async def _member(
     await account_pb2_grpc.AccountServiceStub(admin.channel("identity")).CreateStaff(
         request, metadata=await admin.auth()
     )
-    session = Session(addresses, patience=PATIENCE)
+    session = patient(addresses)
     await session.sign_in(email, password)
     return session, {"email": email, "password": password}
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import grpc
 
+from chassis.telemetry.client_calls import counted
 from clients.refusal import reason_of
+from clients.session import Session
 
 T = TypeVar("T")
 
@@ -19,6 +21,11 @@ PATIENCE = 180.0
 
 class TooLateError(RuntimeError):
     """Something that was waited for did not happen in time."""
+
+
+def patient(addresses: Mapping[str, str]) -> Session:
+    """A session that makes calls again for so long, and whose calls this process counts."""
+    return Session(addresses, patience=PATIENCE, interceptors=counted())
 
 
 async def until(
