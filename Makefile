@@ -54,7 +54,7 @@ faults: $(PROTO) $(ENGINE) ## The long fault matrices (SEEDS: of the whole job, 
 
 bench: $(PROTO) $(ENGINE) ## The benchmarks, each beside its limit (ARGS: names, --rounds, --seconds; DATASETS: of real answers)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
-	@exec $(BIN)/pytest -q -s tests/benchmarks/test_scoring.py
+	@exec $(BIN)/pytest -q -s tests/benchmarks/test_scoring.py tests/benchmarks/test_crowds.py
 
 check: lint types contracts manifests ## Lint, types, contracts and Kubernetes manifests
 
