@@ -140,7 +140,7 @@ class Transaction:
         """
         if self._events is None:
             raise ValueError("this database was opened without an event writer")
-        header = tracing.child_header(traceparent) if traceparent else tracing.header()
+        header = tracing.carried(traceparent) if traceparent else tracing.header()
         self.pending += [self._events.row(event, header) for event in events]
 
     def on_commit(self, do: Callable[[], None]) -> None:

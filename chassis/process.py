@@ -74,6 +74,7 @@ async def run_role(service: Service[C], role: Role) -> None:
     log.configure(service.name, role.value)
     stop = _stop_on_signals()
     async with AsyncExitStack() as stack:
+        stack.enter_context(telemetry.spans_sent(service.name, role.value, settings))
         database = await _connect(service, settings)
         stack.push_async_callback(database.close)
         context = await stack.enter_async_context(service.context(settings, database))

@@ -92,6 +92,15 @@ class ChassisSettings(BaseSettings):
     health_listen: HostAndPort = Field("127.0.0.1:50052", description="host:port for probes of the role `events`.")
     metrics_listen: HostAndPort = Field("127.0.0.1:50053", description="host:port of the metrics, as text over HTTP.")
     readings_every: Positive = Field(timedelta(seconds=5), description="Between two looks at what the database tells.")
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#@]+$",
+        description="http[s]://host:port that takes spans by OTLP over gRPC.",
+    )
+    otlp_ca_file: CaFile | None = Field(None, description="PEM with the CAs of that endpoint; else the usual ones.")
+    trace_share: float = Field(
+        0.01, ge=0, le=1, description="Of all traces, how many are sent there: 1 is all of them."
+    )
     jwks_file: FilePath = Field(description="Public keys of access tokens, a JWKS; read again when it changes.")
     token_issuer: str = Field("preceptor", min_length=1, description="The issuer that access tokens must name.")
     page_token_key_file: FilePath = Field(description="At least 32 random bytes: page tokens are sealed with them.")

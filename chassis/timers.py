@@ -91,13 +91,19 @@ async def run_timer(database: Database, timer: Timer[C] | Job[C], context: C, st
 
 async def tick_once(database: Database, timer: Timer[C] | Job[C], context: C) -> int:
     """One tick in its transaction, zero if another replica is at it; or one run of a job. Raises what that raises."""
+    with tracing.start(f"timer {timer.name}"):
+        done = await _tick(database, timer, context)
+        if not done:
+            tracing.forget()
+        return done
+
+
+async def _tick(database: Database, timer: Timer[C] | Job[C], context: C) -> int:
     if isinstance(timer, Job):
-        with tracing.start():
-            return await timer.run(database, context)
+        return await timer.run(database, context)
 
     async def work(tx: Transaction) -> int:
         mine = await tx.fetchval(_LOCK, _LOCK_CLASS, timer.name)
         return await timer.tick(tx, context) if mine else 0
 
-    with tracing.start():
-        return await database.run(Scope.service(), work)
+    return await database.run(Scope.service(), work)

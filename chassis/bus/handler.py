@@ -18,8 +18,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import structlog
 from google.protobuf.message import Message
 
-from chassis import tracing
-from chassis.bus import inbox, parking
+from chassis.bus import inbox, parking, traces
 from chassis.bus.breaker import Breaker
 from chassis.bus.copies import kept_key, may_be_a_key
 from chassis.bus.dead_letters import Failure, Letter, keep
@@ -150,9 +149,9 @@ class Handler(Generic[C]):
             return
 
         async def work(tx: Transaction) -> tuple[Sequence[Letter], HandlerCounts]:
-            return await self._put_aside(tx, refused), await self._react(tx, received)
+            return await self._put_aside(tx, refused), await self._react(tx, traced)
 
-        with tracing.start(_common_trace(received)):
+        with traces.handled(self.consumer, received) as traced:
             kept, counts = await self._database.run(Scope.service(), work)
         self._count(counts)
         self._tell(kept)
@@ -160,7 +159,8 @@ class Handler(Generic[C]):
     async def apply_released(self, tx: Transaction, records: Sequence[Record]) -> None:
         """Applies records, whether their keys are parked or not. Raises `Refused` or what reactions raise."""
         received = [item for record in records if (item := self._intake.read(record))]
-        await self._react(tx, received, heed_parked=False)
+        with traces.handled(self.consumer, received) as traced:
+            await self._react(tx, traced, heed_parked=False)
 
     async def _react(self, tx: Transaction, received: Sequence[Received], *, heed_parked: bool = True) -> HandlerCounts:
         facts = [item for item in received if item.type.kind is _FACT]
@@ -253,9 +253,3 @@ def _undecodable(item: _Item) -> bool:
 
 def _key(item: Received) -> parking.Key:
     return (item.record.topic, item.event.key)
-
-
-def _common_trace(received: Sequence[Received]) -> str | None:
-    """The trace of the events, if they have one in common; events of several make a new one."""
-    found = {item.event.traceparent for item in received}
-    return found.pop() if len(found) == 1 else None

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from chassis import tracing
+from chassis.bus import traces
 from chassis.bus.envelope import LANES
 from chassis.bus.publisher import Waiting
 from chassis.db import Database, Scope, Transaction
@@ -157,6 +159,8 @@ class Relay:
         self.counts.published += len(sent)
         if sent:
             SENT.inc(len(sent))
+            if tracing.recording():
+                traces.published(sent)
 
 
 class NotPublished(Exception):

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import structlog
 
-from chassis import tracing
 from chassis.bus import dead_letters, parking
 from chassis.bus.copies import kept_key
 from chassis.bus.dead_letters import Failure, Letter
@@ -100,9 +99,7 @@ class Replayer(Generic[C]):
         return len(tried) or 1
 
     async def _apply(self, tx: Transaction, records: list[Record]) -> None:
-        traces = {dict(record.headers).get("traceparent") or b"" for record in records}
-        with tracing.start(traces.pop().decode("ascii", "replace") if len(traces) == 1 else None):
-            await self._handler.apply_released(tx, records)
+        await self._handler.apply_released(tx, records)
 
     async def _open_again(self, tx: Transaction, letter_id: UUID, error: Exception) -> int:
         failure = Failure(error, self._consumer, 1, datetime.now(UTC))

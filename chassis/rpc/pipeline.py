@@ -33,7 +33,8 @@ from chassis.rpc.table import Around, Rpc
 from chassis.rpc.tokens import TokenVerifier
 from chassis.rpc.validation import read_request
 from chassis.settings import ChassisSettings
-from chassis.telemetry.calls import MethodMeter, served
+from chassis.telemetry.calls import MethodMeter, fault_of, served
+from chassis.tracing import Notes
 
 _log = structlog.get_logger(__name__)
 
@@ -106,6 +107,7 @@ def upload(server: Server, policy: MethodPolicy, rpc: Rpc) -> Handler:
 class _Bounds:
     """What the calls of a method may take, and where they are counted."""
 
+    method: str
     gate: Gate
     meter: MethodMeter
     default: timedelta
@@ -115,12 +117,13 @@ class _Bounds:
 
 
 def _bounds(server: Server, policy: MethodPolicy) -> _Bounds:
-    settings, gate, meter = server.settings, server.gates.of(policy), served(policy.path)
+    settings, method = server.settings, policy.path.removeprefix("/")
+    gate, meter = server.gates.of(policy), served(policy.path)
     if policy.client_streaming:
         greatest = max(settings.stream_deadline, settings.greatest_deadline)
-        return _Bounds(gate, meter, settings.stream_deadline, greatest)
+        return _Bounds(method, gate, meter, settings.stream_deadline, greatest)
     greatest = settings.stranger_deadline if ANYONE in policy.callers else settings.greatest_deadline
-    return _Bounds(gate, meter, settings.default_deadline, greatest)
+    return _Bounds(method, gate, meter, settings.default_deadline, greatest)
 
 
 async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context: Context, serve: Serve) -> bytes:
@@ -128,7 +131,8 @@ async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context:
     metadata = dict(context.invocation_metadata() or ())
     traceparent = metadata.get("traceparent")
     code, reason, started = "CANCELLED", "", bounds.meter.begin()
-    with tracing.start(traceparent if isinstance(traceparent, str) else None):
+    parent = traceparent if isinstance(traceparent, str) else None
+    with tracing.start(bounds.method, parent, kind=tracing.Kind.SERVER, decide=True) as span:
         try:
             written = await _admitted(server, policy, bounds, context, metadata, serve)
             code = "OK"
@@ -144,6 +148,14 @@ async def _steps(server: Server, policy: MethodPolicy, bounds: _Bounds, context:
             await status.abort(context, InternalError(incident=incident))
         finally:
             bounds.meter.end(started, code, reason)
+            if span.sampled:
+                tracing.note(_notes(bounds.method, code, reason))
+
+
+def _notes(method: str, code: str, reason: str) -> Notes:
+    """What a span tells of a call: of a failure the class's name, if it is ours."""
+    notes: Notes = {"rpc.system.name": "grpc", "rpc.method": method, "rpc.response.status_code": code}
+    return {**notes, "error.type": reason or code} if fault_of(code) == "server" else notes
 
 
 async def _admitted(

@@ -1,4 +1,4 @@
-"""Requests of an HTTP client counted: how many, how long, what came of them."""
+"""Requests of an HTTP client counted, and told as spans: how many, how long, what came of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import aiohttp
 
+from chassis import tracing
 from chassis.telemetry.metrics import HTTP_CLIENT_SECONDS
+from chassis.tracing import Kind
 
 _METHODS = {method.value for method in HTTPMethod}
 _STATUSES = {status.value for status in HTTPStatus}
@@ -25,6 +27,7 @@ def trace_config() -> aiohttp.TraceConfig:
 
 async def _started(_: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
     context.started = time.perf_counter()
+    context.started_ns = time.time_ns()
 
 
 async def _ended(_: aiohttp.ClientSession, context: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
@@ -40,3 +43,7 @@ def _count(context: SimpleNamespace, method: str, status: str, error: str) -> No
     """The other side chooses the status: it becomes a label only if it is one of HTTP's."""
     known = method if method in _METHODS else "_OTHER"
     HTTP_CLIENT_SECONDS.labels(known, status, error).observe(time.perf_counter() - context.started)
+    if span := tracing.child(tracing.header() or ""):
+        notes = {"http.request.method": known, "http.response.status_code": status, "error.type": error}
+        told = {name: value for name, value in notes.items() if value}
+        tracing.tell(span, known, Kind.CLIENT, context.started_ns, {**told})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 
 from chassis.db import Database
+from chassis.settings import ChassisSettings
 from chassis.telemetry import metrics
 from chassis.telemetry.serving import serve_metrics
 
@@ -30,3 +31,16 @@ async def told(
 
     async with serve_metrics(listen, look) as port:
         yield port
+
+
+@contextmanager
+def spans_sent(service: str, role: str, settings: ChassisSettings) -> Iterator[None]:
+    """Sends spans of the body to where the settings say, if they do."""
+    if settings.otlp_endpoint is None:
+        yield
+        return
+    # Its import takes a third of a second, for those alone who ask for it.
+    from chassis.telemetry.spans import exported
+
+    with exported(service, role, settings.otlp_endpoint, settings.otlp_ca_file, settings.trace_share):
+        yield

@@ -36,7 +36,7 @@ async def depth(database: Database) -> int:
 
 async def test_an_event_arrives_with_its_envelope_and_leaves_the_outbox(tasking_database: Database, bus: Bus) -> None:
     async with relaying(tasking_database, bus) as relay:
-        with tracing.start() as span:
+        with tracing.start("work") as span:
             async with tasking_database.transaction(Scope.service()) as tx:
                 tx.emit(completed("batch-1", 7))
         await eventually(lambda: published(relay, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from deploy.local.main_job.job import POLICY, all_examples, run_main_job
 from deploy.local.main_job.outcome import SILENT, Outcome
 from deploy.local.main_job.people import thirty_people
 from deploy.local.platform import Platform, start_platform
+from deploy.local.services import SERVICES
 from deploy.local.stack import Backends
 from tests.support.bus import Bus
+from tests.support.collector import Collector, collecting
 from tests.support.databases import share_passwords
 
 CAST = thirty_people(7)[7:20]
@@ -29,14 +31,21 @@ class DoneJob:
     platform: Platform
     outcome: Outcome
     bus: Bus
+    collector: Collector
+    """Where every span of the job went."""
 
 
 @asynccontextmanager
 async def main_job_done(backends: Backends, home: Path, prefix: str) -> AsyncIterator[DoneJob]:
     """Starts a platform and does the main job on it; the platform runs on while the body does."""
-    policy = {**POLICY, "identity": CHEAP_HASHES}
     share_passwords(home)
-    async with start_platform(backends, home, policy, prefix=prefix, partitions=3) as platform:
+    async with AsyncExitStack() as stack:
+        collector = await stack.enter_async_context(collecting())
+        traced = {"PRECEPTOR_OTLP_ENDPOINT": collector.endpoint, "PRECEPTOR_TRACE_SHARE": "1"}
+        policy = {name: {**POLICY.get(name, {}), **traced} for name in SERVICES}
+        policy["identity"] |= CHEAP_HASHES
+        started = start_platform(backends, home, policy, prefix=prefix, partitions=3)
+        platform = await stack.enter_async_context(started)
         outcome = Outcome()
         await run_main_job(platform, 7, SILENT, outcome, CAST, EXAMPLES)
-        yield DoneJob(platform, outcome, Bus(backends.brokers, prefix))
+        yield DoneJob(platform, outcome, Bus(backends.brokers, prefix), collector)

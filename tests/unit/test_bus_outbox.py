@@ -33,7 +33,7 @@ def test_topic_key_and_type_come_from_the_contract() -> None:
 
 
 def test_the_trace_travels_along() -> None:
-    with tracing.start() as span:
+    with tracing.start("work") as span:
         assert json.loads(WRITER.row(completed("b1"), span.header()).headers)["traceparent"] == span.header()
 
 

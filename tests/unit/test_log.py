@@ -35,7 +35,7 @@ def read(lines: Lines) -> list[dict[str, object]]:
 
 
 def test_a_line_tells_service_role_time_and_trace(lines: Lines) -> None:
-    with tracing.start() as span:
+    with tracing.start("work") as span:
         structlog.get_logger("t").info("claimed", slot_id="s1")
     (line,) = read(lines)
     assert line["event"] == "claimed"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from preceptor.payouts.v1 import events_pb2
 
+from chassis import tracing
 from chassis.db import Transaction
 from services.payouts.domain.hold import HoldRules, Payee, holds
 
@@ -31,6 +32,10 @@ WITH line AS (
 INSERT INTO hold (earning_id, reason, vendor_id, expires_at)
 SELECT n.earning_id, n.reason, line.vendor_id, n.expires_at
 FROM unnest($2::new_hold[]) AS n JOIN line ON line.id = n.earning_id
+"""
+_TRACES = """
+UPDATE earning e SET traceparent = n.traceparent
+FROM unnest($1::uuid[], $2::text[]) AS n (id, traceparent) WHERE e.id = n.id
 """
 
 
@@ -65,6 +70,8 @@ async def add_lines(tx: Transaction, lines: Sequence[NewLine], rules: HoldRules)
     rows = [_row(line, until[line.id]) for line in lines]
     waits = [(id_, reason.value, now + wait) for id_, held in stand.items() for reason, wait in held.items()]
     await tx.execute(_ADD_LINES, rows, waits)
+    if recorded := [(line.id, line.traceparent) for line in lines if tracing.is_recorded(line.traceparent)]:
+        await tx.execute(_TRACES, *zip(*recorded, strict=True))
     for line in lines:
         if line.taken_back < line.amount:
             tx.emit(_event(line, until[line.id]), traceparent=line.traceparent or None)

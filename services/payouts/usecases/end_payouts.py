@@ -5,14 +5,18 @@ Money and states change in one transaction: an attempt is never closed while its
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from asyncpg import Record
 from preceptor.payouts.v1 import events_pb2
 
+from chassis import tracing
 from chassis.db import Transaction
 from chassis.telemetry.metrics import PAYOUTS_ENDED
+from chassis.tracing import Kind
 from services.payouts.domain import accounts
 from services.payouts.domain.ledger import Transfer
 from services.payouts.domain.rail import blames_instrument
@@ -30,8 +34,10 @@ UPDATE payout p SET state = 'FAILED', ended_at = now(), failure_code = n.code
 FROM unnest($1::uuid[], $2::text[]) AS n (id, code) WHERE p.id = n.id
 """
 _SETTLED_LINES = """
-UPDATE earning e SET state = 'SETTLED' FROM payout_item i
-WHERE i.earning_id = e.id AND i.payout_id = ANY($1::uuid[]) AND i.live
+WITH settled AS (
+    UPDATE earning e SET state = 'SETTLED' FROM payout_item i
+    WHERE i.earning_id = e.id AND i.payout_id = ANY($1::uuid[]) AND i.live RETURNING e.traceparent)
+SELECT traceparent FROM settled WHERE traceparent IS NOT NULL
 """
 _FREED_LINES = """
 WITH freed AS (UPDATE payout_item SET live = false WHERE payout_id = ANY($1::uuid[]) AND live RETURNING earning_id)
@@ -56,13 +62,13 @@ async def settle(tx: Transaction, payouts: Collection[UUID]) -> None:
         return
     ids = [row["id"] for row in rows]
     await tx.execute(_PAID, ids)
-    await tx.execute(_SETTLED_LINES, ids)
+    traces = [row["traceparent"] for row in await tx.fetch(_SETTLED_LINES, ids)]
     first = await tx.fetch(_FIRST_PAID, [row["expert_id"] for row in rows])
     if first:
         await lift_first_payout_holds(tx, [row["expert_id"] for row in first])
     await post_transfers.post(tx, [_settlement(row) for row in rows])
     tx.emit(*(_settled(row) for row in rows))
-    tx.on_commit(lambda: _PAID_COUNT.inc(len(rows)))
+    tx.on_commit(partial(_tell, len(rows), traces))
 
 
 async def fail(tx: Transaction, payouts: Mapping[UUID, str]) -> None:
@@ -79,6 +85,15 @@ async def fail(tx: Transaction, payouts: Mapping[UUID, str]) -> None:
     await post_transfers.post(tx, [_refund(row) for row in rows])
     tx.emit(*(_failed(row, payouts[row["id"]]) for row in rows))
     tx.on_commit(lambda: _FAILED_COUNT.inc(len(rows)))
+
+
+def _tell(payouts: int, traces: Sequence[str]) -> None:
+    """Counts payouts, and ends the traces of their lines, each linked with the run that paid it."""
+    _PAID_COUNT.inc(payouts)
+    run = tracing.current()
+    for traceparent in traces:
+        if span := tracing.child(traceparent):
+            tracing.tell(span, "settle earning", Kind.INTERNAL, time.time_ns(), {}, [run] if run else [])
 
 
 def _settlement(row: Record) -> Transfer:

@@ -21,7 +21,7 @@ UPDATE answer a SET decision_version = a.decision_version + 1, payable_basis_poi
                     decided_by = d.decided_by, ground = d.ground, decided_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::integer[], $3::smallint[], $4::text[]) AS d (answer_id, payable, decided_by, ground)
 WHERE a.answer_id = d.answer_id
-RETURNING a.answer_id, a.task_id, a.batch_id, a.decision_version, d.payable, d.decided_by, d.ground
+RETURNING a.answer_id, a.task_id, a.batch_id, a.decision_version, d.payable, d.decided_by, d.ground, a.trace_id
 """
 
 
@@ -70,6 +70,7 @@ def _event(task_id: UUID, rows: Sequence[asyncpg.Record]) -> events_pb2.AnswersD
                 payable_basis_points=row["payable"],
                 decided_by=row["decided_by"],
                 ground=row["ground"],
+                trace_id=row["trace_id"] or "",
             )
             for row in sorted(rows, key=lambda row: str(row["answer_id"]))
         ],
