@@ -55,6 +55,12 @@ def exponent(currency: str) -> int:
     return decimals
 
 
+def known(currency: str) -> str:
+    """The currency itself, to be kept. Raises `UnknownCurrency` for one that no amount could be shown in later."""
+    exponent(currency)
+    return currency
+
+
 def to_proto(minor: int, currency: str) -> Money:
     """The API form of an amount in minor units. Raises `UnknownCurrency`."""
     scale = 10 ** exponent(currency)

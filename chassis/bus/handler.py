@@ -133,12 +133,9 @@ class Handler(Generic[C]):
         except Exception as error:
             if passing(error):
                 raise
-            fault = item.refusal or _fault(item.received)
-            if fault is None:
+            if (fault := item.refusal or _fault(item.received)) is None:
                 self.breaker.failed()
-            # An error outside the tree says less than the contract does.
-            told = fault if fault and not isinstance(error, ServiceError) else error
-            await self._bury(self._letter(item, Failure(told, self.consumer, 2, failed_at)))
+            await self._bury(self._letter(item, Failure(_told(error, fault), self.consumer, 2, failed_at)))
 
     async def _apply(self, run: Sequence[_Item]) -> None:
         """All of a run in one transaction; what is refused becomes letters in it."""
@@ -155,6 +152,11 @@ class Handler(Generic[C]):
             kept, counts = await self._database.run(Scope.service(), work)
         self._count(counts)
         self._tell(kept)
+
+    def failure(self, record: Record, error: Exception, attempts: int) -> Failure:
+        """What to tell of an error by which a released record failed."""
+        item = self._read(record)
+        return Failure(_told(error, item.refusal or _fault(item.received)), self.consumer, attempts, datetime.now(UTC))
 
     async def apply_released(self, tx: Transaction, records: Sequence[Record]) -> None:
         """Applies records, whether their keys are parked or not. Raises `Refused` or what reactions raise."""
@@ -245,6 +247,11 @@ def _fault(received: Received | None) -> Refused | None:
     with suppress(Exception):
         return fault_of(received.event.message) if received else None
     return None
+
+
+def _told(error: Exception, fault: Refused | None) -> Exception:
+    """Of an error and a fault of the event what says more: an error outside the tree says nothing to operators."""
+    return fault if fault and not isinstance(error, ServiceError) else error
 
 
 def _undecodable(item: _Item) -> bool:

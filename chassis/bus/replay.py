@@ -7,7 +7,6 @@ queue behind the others, so none can overtake.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -50,7 +49,8 @@ class Replayer(Generic[C]):
         except Exception as error:
             if passing(error) or not tried:
                 raise
-            again = partial(self._open_again, letter_id=tried[-1][0], error=error)
+            letter_id, record = tried[-1]
+            again = partial(self._open_again, letter_id=letter_id, failure=self._handler.failure(record, error, 1))
             return await self._database.run(Scope.service(), again)
 
     async def _release_next(self) -> int:
@@ -101,10 +101,9 @@ class Replayer(Generic[C]):
     async def _apply(self, tx: Transaction, records: list[Record]) -> None:
         await self._handler.apply_released(tx, records)
 
-    async def _open_again(self, tx: Transaction, letter_id: UUID, error: Exception) -> int:
-        failure = Failure(error, self._consumer, 1, datetime.now(UTC))
+    async def _open_again(self, tx: Transaction, letter_id: UUID, failure: Failure) -> int:
         await dead_letters.failed_again(tx, letter_id, failure)
-        _log.error("dead letter failed again", letter_id=letter_id, reason=failure.reason, exc_info=error)
+        _log.error("dead letter failed again", letter_id=letter_id, reason=failure.reason, exc_info=failure.error)
         return 1
 
     async def _park_again(self, tx: Transaction, row: Row, error: Exception) -> int:
@@ -112,7 +111,7 @@ class Replayer(Generic[C]):
         if not await parking.let_go(tx, [row["id"]]):
             return 0
         record, event_id = dead_letters.record_of(row), row["event_id"]
-        failure = Failure(error, self._consumer, 2, datetime.now(UTC))
+        failure = self._handler.failure(record, error, 2)
         await take(tx, self._consumer, [event_id])
         await dead_letters.keep(tx, [Letter(event_id, record, failure)])
         await parking.park_again(tx, self._consumer, (row["topic"], row["key"]), event_id, failure.reason)

@@ -44,6 +44,8 @@ class EventType:
     message_class: type[Message]
     retention: timedelta | None = None
     """How long a state is kept at most, where it means nothing after a while."""
+    per_answer: bool = False
+    """Whether it comes with every answer, and is held against its contract only when it cannot be applied."""
 
 
 @cache
@@ -92,6 +94,7 @@ def _event_type(message: Descriptor) -> EventType:
         owner=owner_of(message.file.package),
         message_class=GetMessageClass(message),
         retention=timedelta(seconds=option.retention_seconds) if option.retention_seconds else None,
+        per_answer=option.per_answer,
     )
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
+from google.protobuf.json_format import Error as JsonError
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -62,18 +63,21 @@ def letter(row: Row) -> pb.DeadLetter:
 def content(type_name: str, payload: bytes | None) -> str:
     """The message of a dead letter as JSON, without what may be secret; nothing if no contract here reads it.
 
-    Of a message that is too large for a reply as JSON, long texts are told by their beginnings.
+    Of a message that is too large for a reply as JSON, long texts are told by their beginnings, if that is enough.
     """
     type_ = catalogue().get(type_name)
     if type_ is None or payload is None:
         return ""
     try:
         message = type_.message_class.FromString(payload)
-    except DecodeError:
+        told = redacted(MessageToDict(message, preserving_proto_field_name=True))
+    except (DecodeError, JsonError):
+        # A time that no calendar has cannot be told as JSON either.
         return ""
-    told = redacted(MessageToDict(message, preserving_proto_field_name=True))
     text = json.dumps(told, ensure_ascii=False)
-    return text if len(text) <= _MOST_TEXT else json.dumps(_shortened(told), ensure_ascii=False)
+    if len(text) > _MOST_TEXT:
+        text = json.dumps(_shortened(told), ensure_ascii=False)
+    return text if len(text) <= _MOST_TEXT else ""
 
 
 def _shortened(value: object) -> object:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from clients.cli.access import ask
 from clients.cli.names import named
-from clients.cli.printing import output
+from clients.cli.printing import add_row, output
 from clients.scoring import Scoring
 
 _FIGURES = {
@@ -46,7 +46,7 @@ def _print(project: str, told: pb.GetAgreementResponse) -> None:
     table = Table("question", "tasks", "raters", "votes", *_FIGURES, title=project)
     for row in told.questions:
         counts = (str(row.tasks), str(row.raters), str(row.votes))
-        table.add_row(row.question, *counts, *(_cell(row, figure) for figure in _FIGURES.values()))
+        add_row(table, row.question, *counts, *(_cell(row, figure) for figure in _FIGURES.values()))
     console = output()
     console.print(table)
     if told.left_out:

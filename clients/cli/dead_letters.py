@@ -12,9 +12,10 @@ import typer
 from google.protobuf.json_format import MessageToDict
 from preceptor.ops.v1 import operations_pb2 as pb
 from rich.table import Table
+from rich.text import Text
 
 from clients.cli.access import access_of, ask
-from clients.cli.printing import output
+from clients.cli.printing import add_row, json_shown, output, shown
 from clients.operations import Operations
 from clients.session import Session
 
@@ -187,7 +188,8 @@ def _end(letters: list[pb.DeadLetter], as_json: bool, wanted: pb.DeadLetterState
 def _print_table(letters: list[pb.DeadLetter]) -> None:
     table = Table("name", "topic", "key", "type", "reason", "tries", "first failed", "behind", "state")
     for letter in letters:
-        table.add_row(
+        add_row(
+            table,
             _short(letter.name),
             letter.topic,
             letter.key,
@@ -203,15 +205,16 @@ def _print_table(letters: list[pb.DeadLetter]) -> None:
 
 def _print_letter(letter: pb.DeadLetter) -> None:
     console = output()
-    for name, value in _dict(letter).items():
-        if name not in ("message", "headers", "actions"):
-            console.print(f"[bold]{name:<16}[/] {value}")
-    for header, value in sorted(letter.headers.items()):
-        console.print(f"[bold]header[/]           {header}: {value}")
+    lines = [
+        (name, str(value)) for name, value in _dict(letter).items() if name not in ("message", "headers", "actions")
+    ]
+    lines += [("header", f"{header}: {value}") for header, value in sorted(letter.headers.items())]
     for action in letter.actions:
         when = action.action_time.ToJsonString()
-        console.print(f"[bold]decision[/]         {action.action} by {action.account} at {when}: {action.reason}")
+        lines.append(("decision", f"{action.action} by {action.account} at {when}: {action.reason}"))
+    for name, value in lines:
+        console.print(Text.assemble((f"{name:<16} ", "bold"), shown(value)))
     if letter.message_json:
-        console.print_json(letter.message_json)
+        console.print(json_shown(letter.message_json))
     else:
         console.print(f"The message cannot be read here; it has {letter.value_bytes} bytes.")

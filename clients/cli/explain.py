@@ -8,11 +8,11 @@ import typer
 from google.protobuf.json_format import MessageToJson
 from preceptor.scoring.v1 import consensus_pb2 as pb
 from preceptor.scoring.v1.events_pb2 import StopReason, Verdict
-from rich.table import Table
+from rich.table import Column, Table
 
 from clients.cli.access import ask
 from clients.cli.names import named
-from clients.cli.printing import output
+from clients.cli.printing import add_row, output, shown
 from clients.scoring import Scoring
 
 
@@ -43,18 +43,19 @@ def _print(task: str, told: pb.ExplainConsensusResponse) -> None:
     for question in told.questions:
         console.print(_votes(question), _models(question))
         for line in question.arithmetic:
-            console.print(f"  {line}", soft_wrap=True)
+            console.print(shown(f"  {line}"), soft_wrap=True)
     for line in told.arithmetic:
-        console.print(line, soft_wrap=True)
+        console.print(shown(line), soft_wrap=True)
 
 
 def _votes(question: pb.QuestionExplanation) -> Table:
-    title = f"{question.question}: {question.told or 'nobody could assess it'}"
+    title = shown(f"{question.question}: {question.told or 'nobody could assess it'}")
     table = Table(
         "answer", "says", "nats", "nats now", "right before", "wrong before", "right here", "gold", title=title
     )
     for vote in question.votes:
-        table.add_row(
+        add_row(
+            table,
             vote.answer,
             vote.label,
             f"{vote.weight:.2f}",
@@ -65,18 +66,18 @@ def _votes(question: pb.QuestionExplanation) -> Table:
             f"{vote.gold_right:.0f} of {vote.gold_total:.0f}" if vote.gold_total else "-",
         )
     for answer in question.set_aside:
-        table.add_row(answer, "set aside", *["-"] * 6)
+        add_row(table, answer, "set aside", *["-"] * 6)
     return table
 
 
 def _models(question: pb.QuestionExplanation) -> Table:
     """A row a model: prior and posterior of each label."""
-    table = Table("model", "weight", *question.labels)
+    table = Table("model", "weight", *(Column(shown(label)) for label in question.labels))
     for model in question.models:
         cells = [f"{held:.3f}" for held in model.posterior]
         if model.prior:
             cells = [f"{prior:.3f} → {cell}" for prior, cell in zip(model.prior, cells, strict=True)]
-        table.add_row(model.name, f"{model.weight:g}", *cells)
+        add_row(table, model.name, f"{model.weight:g}", *cells)
     if question.models:
         table.add_row("all", f"T {question.temperature:g}", *(f"{each:.3f}" for each in question.probabilities))
     return table

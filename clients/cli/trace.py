@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 from preceptor.ops.v1 import operations_pb2 as pb
 from rich.table import Table
+from rich.text import Text
 
 from clients.cli.access import access_of, ask
 from clients.cli.names import named
-from clients.cli.printing import output
+from clients.cli.printing import add_row, output, shown
 from clients.operations import Operations
 from clients.session import Session
 
@@ -92,10 +93,13 @@ def _print(task_id: str, steps: list[Traced]) -> None:
     for step in steps:
         today, time = _iso(step.time).rstrip("Z").split("T")
         # UUIDv7 begin with their time: their ends tell them apart.
-        which = "\n".join(
-            f"{name.split('/')[0]}/…{name[-_SHORT:]}" for name in sorted(step.names.values()) if task_id not in name
+        which = Text("\n").join(
+            shown(f"{name.split('/')[0]}/…{name[-_SHORT:]}")
+            for name in sorted(step.names.values())
+            if task_id not in name
         )
-        table.add_row(
+        add_row(
+            table,
             f"{today} {time}" if today != day else time,
             step.service,
             step.kind,

@@ -7,12 +7,12 @@ from dataclasses import replace
 from preceptor.identity.v1.events_pb2 import Revoked
 
 from chassis.bus.broadcast import Broadcast
-from chassis.ids import new_id
 from tests.support.bus import Bus, eventually, record, running
+from tests.support.reactions import revoked
 
 
 def states(number: int) -> list[Revoked]:
-    return [Revoked(revoked_id=str(new_id()), version=1) for _ in range(number)]
+    return [revoked() for _ in range(number)]
 
 
 def reader(bus: Bus, into: list[str]) -> Broadcast[Revoked]:
@@ -43,7 +43,7 @@ async def test_what_is_no_such_state_harms_nothing(bus: Bus) -> None:
     await bus.create("identity")
     (good,) = states(1)
     forged, garbage = record(good, ce_source="/services/tasking"), replace(record(good), value=b"\xff")
-    unlucky = record(Revoked(revoked_id=str(new_id()), version=13))
+    unlucky = record(revoked(13))
     tombstone = replace(record(good), value=None)
     await bus.write(forged, garbage, unlucky, tombstone, record(good))
     found: list[str] = []

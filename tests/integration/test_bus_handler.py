@@ -17,12 +17,12 @@ from chassis.bus.breaker import Breaker, BreakerOpen
 from chassis.bus.envelope import Event
 from chassis.bus.handler import Handler, Reaction
 from chassis.bus.intake import Record
-from chassis.contract.events import catalogue
 from chassis.db import Database, Scope, Transaction
 from chassis.errors import Unavailable
 from chassis.ids import new_id
 from tests.support.bus import record
 from tests.support.reactions import (
+    TYPES,
     apply_vendors,
     completed,
     decided,
@@ -190,7 +190,7 @@ async def test_a_bad_deploy_stops_at_the_breaker(payouts_database: Database) -> 
     async def broken(_: Transaction, __: Sequence[Event[Any]], ___: object) -> None:
         raise KeyError
 
-    own = Handler("payouts", payouts_database, {tasking.BatchCompleted: broken}, None, catalogue(), Breaker(3))
+    own = Handler("payouts", payouts_database, {tasking.BatchCompleted: broken}, None, TYPES, Breaker(3))
     batch = numbered(*(completed(str(new_id())) for _ in range(10)))
     handled = await own.handle(batch)
     assert (handled.done, type(handled.error)) == (3, BreakerOpen)

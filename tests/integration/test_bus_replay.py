@@ -33,6 +33,7 @@ class Desk:
     database: Database
     broken: set[int] = field(default_factory=set)
     down: bool = False
+    mistaken: bool = False
 
     def __post_init__(self) -> None:
         self.handler: Handler[None] = handler(self.database, {tasking.BatchCompleted: self.react})
@@ -41,6 +42,8 @@ class Desk:
 
     async def react(self, tx: Transaction, events: Sequence[Event[Any]], context: object) -> None:
         await see(tx, events, context)
+        if self.mistaken:
+            raise ZeroDivisionError
         if self.down:
             raise Unavailable
         if self.broken & {event.message.answers_decided for event in events}:
@@ -109,6 +112,16 @@ async def test_a_letter_that_fails_again_is_open_again_and_its_key_stays_parked(
     await desk.replay(letter)
     await desk.settle()
     assert await desk.seen() == [1, 2, 1, 3]
+
+
+async def test_a_letter_that_fails_again_tells_what_its_contract_finds_where_the_error_says_nothing(desk: Desk) -> None:
+    await desk.come(1)
+    (letter,) = await desk.open()
+    desk.mistaken = True
+    await desk.replay(letter)
+    await desk.settle()
+    # The key of the event, b1, is not a UUID.
+    assert await desk.values("SELECT reason FROM dead_letter") == ["INVALID_EVENT"]
 
 
 async def test_what_fails_behind_a_letter_parks_the_key_anew_after_what_came_before_it(desk: Desk) -> None:

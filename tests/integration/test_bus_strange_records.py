@@ -22,7 +22,7 @@ from chassis.db import Database, Scope
 from chassis.ids import new_id
 from tests.support.bus import Bus, eventually, record, running
 from tests.support.raw_kafka import Headers, RawProducer, raw_producer
-from tests.support.reactions import completed, handler
+from tests.support.reactions import completed, handler, revoked
 
 TOPIC = "tasking.batch.v1"
 SOME = random.Random(7)
@@ -198,7 +198,7 @@ class Heard:
 async def test_a_broadcast_reads_on_past_whatever_lies_in_its_topic(bus: Bus) -> None:
     await bus.create("identity")
     topic, heard = bus.prefix + event_type(Revoked).topic, Heard()
-    first, last = (record(Revoked(revoked_id=str(new_id()), version=1)) for _ in range(2))
+    first, last = (record(revoked()) for _ in range(2))
     with raw_producer(bus.brokers) as producer:
         for state in (first, last):
             named: Headers = [(name.encode(), value) for name, value in state.headers]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableSequence
 
 import pytest
 import pytest_asyncio
@@ -18,13 +18,15 @@ from preceptor.scoring.v1.events_pb2 import (
 )
 from preceptor.tasking.v1.events_pb2 import AnswerSubmitted
 from preceptor.work.v1.pairwise_preference_pb2 import SIDE_A
-from preceptor.work.v1.work_pb2 import DOMAIN_TECHNOLOGY
+from preceptor.work.v1.work_pb2 import DOMAIN_TECHNOLOGY, Question
 
 from chassis.db import Database, Scope
 from chassis.errors import ServiceError
 from chassis.ids import new_id
+from services.scoring.aggregation.types.aggregator import AnswerMisfit
 from tests.support.databases import Databases
 from tests.support.scoring import Task, open_database, react, react_in, rows, scored_events, weights
+from tests.support.work import grades, rubric
 
 TABLES = {
     "task_state": "SELECT * FROM task_state ORDER BY task_id",
@@ -43,6 +45,8 @@ STANDING = """
 SELECT t.project_id, v.expert_id, count(DISTINCT v.task_id)
 FROM vote v JOIN task_state t USING (task_id) GROUP BY 1, 2 ORDER BY 1, 2
 """
+
+STANDING_OF_TASK = "SELECT count(DISTINCT expert_id) FROM vote WHERE task_id = $1"
 
 
 @pytest_asyncio.fixture
@@ -213,13 +217,39 @@ async def test_five_tasks_and_fifty_take_the_same_number_of_statements(database:
 
 
 @pytest.mark.parametrize(
+    "bend",
+    [
+        lambda asked: asked.append(asked[0]),
+        lambda asked: asked.pop(),
+        lambda asked: asked[0].levels.append(6),
+        lambda asked: asked.reverse(),
+    ],
+)
+async def test_an_answer_to_other_questions_than_its_tasks_is_refused(
+    database: Database, bend: Callable[[MutableSequence[Question]], object]
+) -> None:
+    task, answer = Task(payload=rubric()), grades(accuracy=3, tone=4, padding=0)
+    await react(database, [task.submitted(answer)])
+    other = task.submitted(answer)
+    bend(other.questions.questions)
+    with pytest.raises(AnswerMisfit):
+        await react(database, [other])
+    await react(database, [task.submitted(answer)])
+    [state] = await rows(database, STANDING_OF_TASK, task.task_id)
+    assert state[0] == 2
+
+
+@pytest.mark.parametrize(
     ("spoil", "reason"),
     [
         (lambda event: event.ClearField("answer"), "ANSWER_MISFIT"),
         (lambda event: event.answer.pairwise_preference.ClearField("preference"), "ANSWER_MISFIT"),
+        (lambda event: event.questions.questions.extend([Question(id="a"), Question(id="b")]), "ANSWER_MISFIT"),
         (lambda event: event.redundancy.Clear(), "INVALID_REDUNDANCY"),
         (lambda event: event.ClearField("task_type"), "UNKNOWN_TASK_TYPE"),
         (lambda event: event.ClearField("expert_id"), "INVALID_NAME"),
+        (lambda event: event.submit_time.FromSeconds(250_000_000_000), "SUBMIT_TIME_IMPOSSIBLE"),
+        (lambda event: event.submit_time.FromSeconds(-1), "SUBMIT_TIME_IMPOSSIBLE"),
     ],
 )
 async def test_an_event_that_no_retry_can_mend_says_why_and_leaves_nothing(

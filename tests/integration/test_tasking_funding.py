@@ -6,7 +6,12 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from preceptor.payouts.v1.events_pb2 import BUDGET_REFUSAL_PREFUND_TOO_LOW, BudgetRefused, BudgetReleased
+from preceptor.payouts.v1.events_pb2 import (
+    BUDGET_REFUSAL_PREFUND_TOO_LOW,
+    BudgetRefused,
+    BudgetReleased,
+    RateCardPublished,
+)
 from preceptor.tasking.v1.batch_pb2 import (
     BATCH_STATE_HALTED_BUDGET,
     BATCH_STATE_OPEN,
@@ -21,7 +26,12 @@ from chassis.ids import new_id
 from services.tasking.api.batch import to_batch
 from services.tasking.domain.budget import BatchTooCostly, PriceTooLow
 from services.tasking.domain.upload import BatchEmpty, BatchFull, BatchNotOpenable
-from services.tasking.reactions import on_budget_refused, on_budget_released, on_budget_reserved
+from services.tasking.reactions import (
+    on_budget_refused,
+    on_budget_released,
+    on_budget_reserved,
+    on_rate_card_published,
+)
 from services.tasking.usecases import complete_batches
 from services.tasking.usecases.create_project import RateCardUnknown, TierUnknown, VendorNotActive
 from services.tasking.usecases.get_batch import get_batch
@@ -112,6 +122,39 @@ async def test_a_refusal_halts_the_batch_and_the_next_attempt_opens_it(world: Wo
     opened = to_batch(await world.do(lambda tx: get_batch(tx, batch_id)))
     assert (opened.state, opened.state_reason) == (BATCH_STATE_OPEN, "")
     assert not opened.HasField("missing")
+
+
+async def test_a_refusal_for_a_reason_that_is_not_known_yet_halts_the_batch_too(world: World) -> None:
+    batch_id = await world.staged()
+    unknown = refused(await request(world, batch_id))
+    unknown.refusal = 99  # type: ignore[assignment]
+    await world.react(on_budget_refused.react, unknown)
+    halted = to_batch(await world.do(lambda tx: get_batch(tx, batch_id)))
+    assert (halted.state, halted.state_reason) == (BATCH_STATE_HALTED_BUDGET, "UNSPECIFIED")
+
+
+async def test_a_refusal_without_a_currency_tells_no_amount(world: World) -> None:
+    batch_id = await world.staged()
+    told = refused(await request(world, batch_id))
+    told.currency = ""
+    await world.react(on_budget_refused.react, told)
+    halted = to_batch(await world.do(lambda tx: get_batch(tx, batch_id)))
+    assert (halted.state, halted.HasField("missing")) == (BATCH_STATE_HALTED_BUDGET, False)
+
+
+async def test_a_currency_that_no_amount_could_be_shown_in_is_not_taken_from_payouts(world: World) -> None:
+    batch_id = await world.staged()
+    asked = await request(world, batch_id)
+    refusal, reserve = refused(asked), reserved(asked)
+    card = RateCardPublished(rate_card_id=str(world.rate_card_id), version=9, currency="ZZZ")
+    refusal.currency = reserve.currency = "ZZZ"
+    with pytest.raises(money.UnknownCurrency):
+        await world.react(on_budget_refused.react, refusal)
+    with pytest.raises(money.UnknownCurrency):
+        await world.react(on_budget_reserved.react, reserve)
+    with pytest.raises(money.UnknownCurrency):
+        await world.react(on_rate_card_published.react, card)
+    assert to_batch(await world.do(lambda tx: get_batch(tx, batch_id))).state == BATCH_STATE_VALIDATING
 
 
 async def test_answers_to_an_attempt_that_is_over_are_ignored(world: World) -> None:

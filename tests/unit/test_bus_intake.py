@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from google.protobuf.message import Message
+from preceptor.identity.v1.events_pb2 import Revoked
+from preceptor.scoring.v1 import events_pb2 as scoring
 from preceptor.tasking.v1 import events_pb2
+from preceptor.work.v1 import work_pb2 as work
 
-from chassis.bus.intake import Intake, Record, SourceNotOwner, Undecodable, UnknownType
+from chassis.bus.intake import Intake, Invalid, Record, SourceNotOwner, Undecodable, UnknownType, fault_of
 from chassis.contract.events import catalogue
+from chassis.ids import new_id
 from tests.support.bus import record
-from tests.support.reactions import completed, decided, vendor
+from tests.support.reactions import TYPES, completed, decided, revoked, vendor
 
 COMPLETED = "preceptor.tasking.v1.BatchCompleted"
-INTAKE = Intake(catalogue(), {COMPLETED, "preceptor.identity.v1.VendorChanged"})
+INTAKE = Intake(TYPES, {COMPLETED, "preceptor.identity.v1.VendorChanged"})
 GOOD = record(completed("b1", 3))
 
 
@@ -78,3 +83,58 @@ def test_what_cannot_be_read_is_undecodable(what: str) -> None:
 def test_a_record_without_an_id_of_its_own_has_the_same_one_whenever_it_is_read() -> None:
     assert GOOD.own_id() == replace(GOOD, headers=[]).own_id()
     assert GOOD.own_id() != replace(GOOD, offset=1).own_id()
+
+
+def test_an_event_that_breaks_the_rules_on_its_fields_is_refused_before_it_is_applied() -> None:
+    wrong = record(completed("no UUID"))
+    with pytest.raises(Invalid, match="batch_id"):
+        Intake(catalogue(), {COMPLETED}).read(wrong)
+
+
+def test_an_event_that_comes_with_every_answer_is_not_held_against_its_rules_when_it_comes() -> None:
+    name = events_pb2.AnswersDecided.DESCRIPTOR.full_name
+    assert Intake(catalogue(), {name}).read(record(decided("no UUID"))) is not None
+    assert fault_of(decided("no UUID")) is not None
+
+
+@pytest.mark.parametrize("nanos", [-1, 1_000_000_000, 2**31 - 1])
+def test_a_time_with_nanoseconds_that_no_second_has_is_a_fault(nanos: int) -> None:
+    event = revoked()
+    assert fault_of(event) is None
+    event.expire_time.nanos = nanos
+    assert fault_of(event) is not None
+
+
+def late() -> Revoked:
+    event = revoked()
+    event.expire_time.seconds = 2**53
+    return event
+
+
+# Each fits into its field of the contract, and into no column or calendar.
+TOO_LARGE: dict[str, Message] = {
+    "a time": late(),
+    "a number of answers": scoring.TaskScored(task_id=str(new_id()), answers_wanted=40_000),
+    "a route": scoring.TaskScored(task_id=str(new_id()), route=2**31 - 1),  # type: ignore[arg-type]
+    "a reason": scoring.TaskScored(task_id=str(new_id()), stop_reason=2**31 - 1),  # type: ignore[arg-type]
+    "a type of tasks": scoring.SkillChanged(
+        expert_id=str(new_id()),
+        version=1,
+        skills=[scoring.Skill(task_type=40_000)],  # type: ignore[arg-type]
+    ),
+    "a domain": scoring.SkillChanged(
+        expert_id=str(new_id()),
+        version=1,
+        skills=[scoring.Skill(domain=-1)],  # type: ignore[arg-type]
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TOO_LARGE)
+def test_what_no_column_and_no_calendar_holds_is_a_fault_by_contract(what: str) -> None:
+    assert fault_of(TOO_LARGE[what]) is not None
+
+
+def test_types_and_domains_of_contracts_to_come_are_no_fault() -> None:
+    skill = scoring.Skill(task_type=99, domain=work.DOMAIN_LAW)  # type: ignore[arg-type]
+    assert fault_of(scoring.SkillChanged(expert_id=str(new_id()), version=1, skills=[skill])) is None

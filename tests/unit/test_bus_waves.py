@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from chassis.bus.intake import Intake, Received
 from chassis.bus.waves import latest_states, version, waves
-from chassis.contract.events import catalogue
 from tests.support.bus import record
-from tests.support.reactions import completed, decided, submitted, vendor
+from tests.support.reactions import TYPES, completed, decided, submitted, vendor
 
-INTAKE = Intake(catalogue(), set(catalogue()))
+INTAKE = Intake(TYPES, set(TYPES))
 Chosen = list[tuple[Callable[[str], Message], str]]
 KINDS = (completed, decided, submitted)
 

@@ -10,10 +10,12 @@ from services.tasking.domain.decision import (
     ALL,
     GROUNDS,
     LEAST_REASON,
+    FindingsImpossible,
     ReasonTooShort,
     Standing,
     Step,
     UnknownGround,
+    check_findings,
     check_ruling,
     judge,
 )
@@ -85,3 +87,22 @@ def test_blanks_do_not_make_a_reason_longer() -> None:
     with pytest.raises(ReasonTooShort) as refused:
         check_ruling(0, "FRAUD", "x" * (LEAST_REASON - 1) + " " * 50)
     assert refused.value.field == "reason"
+
+
+@pytest.mark.parametrize("probability", [float("nan"), float("inf"), -0.1, 1.1])
+def test_a_probability_that_is_none_is_no_finding(probability: float) -> None:
+    with pytest.raises(FindingsImpossible):
+        check_findings([0.5, probability], [])
+
+
+@pytest.mark.parametrize("share", [-1, ALL + 1])
+def test_a_share_of_less_than_nothing_or_more_than_all_is_no_finding(share: int) -> None:
+    with pytest.raises(FindingsImpossible):
+        check_findings([], [share])
+
+
+@given(st.lists(st.floats(0, 1)), st.lists(SHARES))
+def test_probabilities_and_shares_within_their_bounds_are_findings(
+    probabilities: list[float], shares: list[int]
+) -> None:
+    check_findings(probabilities, shares)

@@ -20,21 +20,32 @@ from preceptor.work.v1.work_pb2 import ANSWER_KIND_GOLD, Question, Questions
 from chassis.bus.envelope import Event
 from chassis.contract.answers.pairwise_preference import PREFERENCE
 from chassis.db import Transaction
+from chassis.errors import FailedPrecondition
 from chassis.ids import parse_id
 from chassis.waiting import beside
 from services.scoring.aggregation.tasks.sheet import New, Sheet, pack_answer, pack_stated, unpack
 from services.scoring.aggregation.types import aggregator_for
-from services.scoring.aggregation.types.aggregator import Stated
+from services.scoring.aggregation.types.aggregator import AnswerMisfit, Stated
 from services.scoring.context import Context
 from services.scoring.domain.models import prediction_of, rater_of
 from services.scoring.domain.stopping import Redundancy
 from services.scoring.usecases import judge_gold, score_tasks
 from services.scoring.usecases.pools import Project, lock_projects
-from services.scoring.usecases.tasks import Task, load_tasks, rule_of
+from services.scoring.usecases.tasks import Task, form_of, load_tasks, rule_of
 
 _SINGLE = Questions(questions=[Question(id=PREFERENCE)])
 """What an answer is to that names no questions: the first release knew preferences alone."""
 _SINGLE_BYTES = _SINGLE.SerializeToString(deterministic=True)
+
+
+_LAST_SECOND = 4_102_444_800
+"""Of this century. A time that no calendar has would be met later, by whoever fits the project or explains the task."""
+
+
+class SubmitTimeImpossible(FailedPrecondition):
+    """The answer is said to have been submitted before 1970 or after 2099."""
+
+    reason = "SUBMIT_TIME_IMPOSSIBLE"
 
 
 class _Read(NamedTuple):
@@ -52,7 +63,8 @@ class _Read(NamedTuple):
 async def react(tx: Transaction, events: Sequence[Event[AnswerSubmitted]], _: Context) -> None:
     """Adds the answers, then scores every task that got one; those to gold are no votes and are judged at once.
 
-    Raises `InvalidName`, `InvalidRedundancy`, `UnknownTaskType` or `AnswerMisfit` for an event that no retry can mend.
+    Raises `InvalidName`, `InvalidRedundancy`, `UnknownTaskType`, `AnswerMisfit` or `SubmitTimeImpossible` for an event
+    that no retry can mend.
     """
     read = [_read(event.message) for event in events]
     traces = {one.task_id: event.traceparent for one, event in zip(read, events, strict=True)}
@@ -70,9 +82,21 @@ async def _score(tx: Transaction, read: Sequence[_Read], traces: Mapping[UUID, s
     async with beside(load_tasks(tx, told)) as loading:
         new = [row for one in read for row in _rows(places[one.task_id], one)]
     known = {task.task_id: task for task in loading.result()}
-    tasks, sheet = _with_new([known.get(task_id) or _task(one) for task_id, one in told.items()], new)
+    all_ = {task_id: known.get(task_id) or _task(one) for task_id, one in told.items()}
+    for one in read:
+        _check_asked(one.event, all_[one.task_id])
+    tasks, sheet = _with_new([*all_.values()], new)
     if tasks:
         await score_tasks.score(tx, tasks, sheet, paces, traces)
+
+
+def _check_asked(event: AnswerSubmitted, task: Task) -> None:
+    """Raises `AnswerMisfit` for an answer to other questions than the task's: votes are kept by place and by label."""
+    asked = _questions(event)
+    if asked != task.questions or event.task_type != task.task_type:
+        told, form = form_of(event.task_type, asked), task.form
+        if (told.aggregator, told.names, told.labels) != (form.aggregator, form.names, form.labels):
+            raise AnswerMisfit(field="questions")
 
 
 def _with_new(tasks: Sequence[Task], new: Sequence[New]) -> tuple[Sequence[Task], Sheet]:
@@ -99,6 +123,8 @@ def _rows(place: int, read: _Read) -> Iterator[New]:
 
 def _packed(read: _Read) -> bytes:
     at = read.event.submit_time
+    if not 0 <= at.seconds < _LAST_SECOND:
+        raise SubmitTimeImpossible(answer=str(read.answer_id))
     submitted = at.seconds * 1_000_000 + at.nanos // 1000
     return pack_answer(read.answer_id, read.expert_id, submitted, _hold_ms(read.event), surplus=read.event.surplus)
 
@@ -149,8 +175,12 @@ def _task(read: _Read) -> Task:
         task_type=event.task_type,
         domain=event.domain,
         redundancy=_rule(event.redundancy),
-        questions=event.questions.SerializeToString(deterministic=True) or _SINGLE_BYTES,
+        questions=_questions(event),
     )
+
+
+def _questions(event: AnswerSubmitted) -> bytes:
+    return event.questions.SerializeToString(deterministic=True) or _SINGLE_BYTES
 
 
 def _rule(told: work_pb2.Redundancy) -> Redundancy:

@@ -6,6 +6,7 @@ a case that a person decides, and what nobody decides in time is accepted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -52,6 +53,12 @@ class OwnAnswer(FailedPrecondition):
     reason = "OWN_ANSWER"
 
 
+class FindingsImpossible(FailedPrecondition):
+    """What scoring tells of a task cannot be: probabilities lie from 0 to 1, shares from 0 to 10,000 basis points."""
+
+    reason = "FINDINGS_IMPOSSIBLE"
+
+
 class Step(Enum):
     """What follows from a judgement."""
 
@@ -67,6 +74,12 @@ class Standing:
     version: int
     payable: int
     has_case: bool
+
+
+def check_findings(probabilities: Iterable[float], shares: Iterable[int]) -> None:
+    """Raises `FindingsImpossible` unless all lie where they may; one that is no number does not."""
+    if not all(0 <= one <= 1 for one in probabilities) or not all(0 <= share <= ALL for share in shares):
+        raise FindingsImpossible
 
 
 def judge(standing: Standing, proposed: int) -> Step:

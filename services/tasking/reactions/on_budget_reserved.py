@@ -32,7 +32,7 @@ RETURNING b.batch_id, b.vendor_id, b.project_id, b.tasks
 
 
 async def react(tx: Transaction, events: Sequence[Event[events_pb2.BudgetReserved]], _: Context) -> None:
-    """Opens the batches that wait for exactly this attempt."""
+    """Opens the batches that wait for exactly this attempt. Raises `UnknownCurrency`, `TierUnknown`."""
     waiting = {row["batch_id"]: row for row in await tx.fetch(_OPENING, [UUID(e.message.batch_id) for e in events])}
     causes = {
         UUID(event.message.batch_id): event
@@ -45,7 +45,7 @@ async def react(tx: Transaction, events: Sequence[Event[events_pb2.BudgetReserve
         _OPEN,
         list(granted),
         [reserved.rate_card_version for reserved in granted.values()],
-        [reserved.currency for reserved in granted.values()],
+        [money.known(reserved.currency) for reserved in granted.values()],
         list(prices.values()),
         [reserved.fee_basis_points for reserved in granted.values()],
         [reserved.reserved_minor for reserved in granted.values()],

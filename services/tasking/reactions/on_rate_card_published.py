@@ -8,6 +8,7 @@ from uuid import UUID
 
 from preceptor.payouts.v1 import events_pb2
 
+from chassis import money
 from chassis.bus.envelope import Event
 from chassis.db import Transaction
 from services.tasking.context import Context
@@ -26,13 +27,13 @@ WHERE excluded.version > known.version
 
 
 async def react(tx: Transaction, events: Sequence[Event[events_pb2.RateCardPublished]], _: Context) -> None:
-    """Applies the newest version of each rate card."""
+    """Applies the newest version of each rate card. Raises `UnknownCurrency`."""
     cards = [event.message for event in events]
     await tx.execute(
         _APPLY,
         [UUID(card.rate_card_id) for card in cards],
         [card.version for card in cards],
-        [card.currency for card in cards],
+        [money.known(card.currency) for card in cards],
         [card.fee_basis_points for card in cards],
         [json.dumps({tier.tier: tier.rate_minor_per_hour for tier in card.tiers}) for card in cards],
     )

@@ -26,7 +26,7 @@ from chassis.db import Transaction
 from chassis.ids import made_at, new_id
 from chassis.telemetry.metrics import RESULT_SECONDS
 from services.tasking.context import Context
-from services.tasking.domain.decision import ALL, Standing, Step, judge
+from services.tasking.domain.decision import ALL, Standing, Step, check_findings, judge
 from services.tasking.usecases.decide_answers import Decided, decide_answers
 from services.tasking.usecases.decide_questions import still_open
 
@@ -77,7 +77,10 @@ ON CONFLICT (answer_id) DO NOTHING
 
 
 async def react(tx: Transaction, events: Sequence[Event[events_pb2.TaskScored]], context: Context) -> None:
-    """Applies the newest scoring of each task."""
+    """Applies the newest scoring of each task. Raises `FindingsImpossible`."""
+    for event in events:
+        told = event.message
+        check_findings((told.confidence, told.skill_wanted), (j.payable_basis_points for j in told.judgements))
     newest = {event.message.task_id: event for event in sorted(events, key=lambda e: e.message.version)}
     judgements = [judgement for event in newest.values() for judgement in event.message.judgements]
     answers = await tx.fetch(_ANSWERS, [UUID(judgement.answer_id) for judgement in judgements])

@@ -25,6 +25,7 @@ WAYS_OUT: Mapping[str, str] = {
     "PREFUND_TOO_LOW": "The vendor sends money (GetBatch tells what is missing) and opens the batch again.",
     "RATE_CARD_SUPERSEDED": "The vendor opens the batch again: it is priced anew.",
     "VENDOR_NOT_ACTIVE": "The vendor must be active again, and opens the batch again.",
+    "UNSPECIFIED": "Tasking does not know the reason that payouts gave: bring tasking to the version of payouts.",
 }
 """What ends the wait of a batch, by why it waits."""
 _CASE = "A quality reviewer decides: ListCases, DecideCase. What nobody decides in time is accepted."

@@ -27,6 +27,8 @@ def read(answer: Answer, questions: Sequence[Question]) -> list[Stated]:
     better. Raises `AnswerMisfit`.
     """
     told = answer.pairwise_preference
+    if len(questions) != 1:
+        raise AnswerMisfit(field="questions")
     if not told.HasField("preference"):
         raise AnswerMisfit(field="answer.pairwise_preference.preference")
     preference = told.preference

@@ -1,0 +1,1 @@
+"""Records of arbitrary bytes and values, by seed, over every topic of a running platform."""
