@@ -1,7 +1,8 @@
 """Trace context by W3C ``traceparent``: where the current work comes from and which span it is.
 
 The context follows tasks by context variables. It is written into outbox rows, log lines and outgoing headers. Whether
-a trace is recorded its id decides, at the first door: so all processes decide alike, and no caller decides for us.
+a trace is recorded its id decides, at the first door: so all processes decide alike, and the flag that a caller
+sends is not heeded.
 """
 
 from __future__ import annotations

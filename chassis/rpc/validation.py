@@ -11,6 +11,7 @@ from typing import TypeVar
 import protovalidate
 from google.protobuf.message import DecodeError, Message
 
+from chassis.contract.counts import overfull
 from chassis.contract.largest import LARGEST_MESSAGE, largest
 from chassis.contract.sizes import Oversized, heaviest, oversized
 from chassis.errors import InvalidArgument
@@ -90,7 +91,12 @@ def request_limit(request_class: type[Message]) -> int:
 
 
 def violations_of(message: Message) -> list[tuple[str, str]]:
-    """The broken rules of a message, as pairs of field path and message, at most 20."""
+    """The broken rules of a message, as pairs of field path and message, at most 20.
+
+    Of lists that are too long only that is told: their items would be looked at while everybody else waits.
+    """
+    if too_long := overfull(message):
+        return [too_long]
     if not (found := protovalidate.collect_violations(message)):
         return []
     return [(_path(violation), violation.proto.message) for violation in found[:_MOST_VIOLATIONS]]

@@ -49,9 +49,7 @@ def status(
     """Say how every service is. Exits with 1 if one is not ready. Example: preceptor status --json"""
     access = access_of(context)
     access = replace(access, stack=stack) if stack else access
-    if not access.stack.exists():
-        raise typer.BadParameter(f"there is no {access.stack}: start the platform with `make run`, or say --stack FILE")
-    described = json.loads(access.stack.read_text(encoding="utf-8"))
+    described = _described(access)
     found = asyncio.run(look(described, access))
     if as_json:
         typer.echo(json.dumps({**described, "services": [asdict(service) for service in found]}, indent=2))
@@ -60,9 +58,21 @@ def status(
     raise typer.Exit(0 if all(service.ready for service in found) else 1)
 
 
+def _described(access: Access) -> Mapping[str, Any]:
+    """Where all is. Of a platform that is known by its services' addresses alone, Kafka is not asked."""
+    if access.addresses:
+        return {"services": access.services()}
+    if not access.stack.exists():
+        raise typer.BadParameter(
+            f"there is no {access.stack}: start the platform with `make run`, say --stack FILE, or --addresses"
+        )
+    described: Mapping[str, Any] = json.loads(access.stack.read_text(encoding="utf-8"))
+    return described
+
+
 async def look(described: Mapping[str, Any], access: Access | None = None) -> list[ServiceStatus]:
     """Asks all services side by side; what is inside them only in the name of an operator."""
-    lags = asyncio.to_thread(_lags, Brokers(**described["kafka"]), described["topic_prefix"], described["services"])
+    lags = asyncio.to_thread(_lags, described)
     probes = [_probe(name, address) for name, address in described["services"].items()]
     waiting, answers, inside = await asyncio.gather(lags, asyncio.gather(*probes), _inside(access))
     return [
@@ -94,11 +104,13 @@ async def _probe(name: str, address: str) -> tuple[str, bool, bool]:
     return name, alive, ready
 
 
-def _lags(brokers: Brokers, prefix: str, services: Mapping[str, str]) -> dict[str, int]:
-    """Events that each service's consumer has not taken yet; empty where Kafka does not answer."""
-    admin = AdminClient(client_settings(brokers), logger=kafka_log)
+def _lags(described: Mapping[str, Any]) -> dict[str, int]:
+    """Events that each service's consumer has not taken yet; empty where Kafka is not known or does not answer."""
+    if "kafka" not in described:
+        return {}
+    admin = AdminClient(client_settings(Brokers(**described["kafka"])), logger=kafka_log)
     try:
-        return {name: _lag(admin, prefix + name) for name in services}
+        return {name: _lag(admin, described["topic_prefix"] + name) for name in described["services"]}
     except KafkaException:
         return {}
 
@@ -126,6 +138,8 @@ def _print(described: Mapping[str, Any], found: list[ServiceStatus]) -> None:
     console.print(table)
     if waiting := [(service.service, each) for service in found for each in _waiting(service.inside)]:
         console.print(_waits(waiting))
+    if "kafka" not in described:
+        return
     kafka, postgres = described["kafka"], described["postgres"]
     console.print(f"{kafka['description']} at {kafka['bootstrap_servers']}, {postgres['description']}", highlight=False)
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from uuid import UUID
 
 from tests.support.cli import Cli
 from tests.support.payouts import Market, context
 from tests.support.platform import Live
+
+
+async def test_status_is_of_the_platform_whose_addresses_are_given_not_of_the_local_one(
+    live: Live, tmp_path: Path
+) -> None:
+    dead = ",".join(f"{name}=127.0.0.1:1" for name in live.platform.services)
+    ended = await Cli.of(live.platform, tmp_path).run("--addresses", dead, "status", "--json")
+    told = json.loads(ended.output)["services"]
+    assert ended.code == 1
+    assert {(one["address"], one["alive"], one["ready"]) for one in told} == {("127.0.0.1:1", False, False)}
 
 
 async def test_an_earning_that_no_run_pays_is_in_status_and_in_trace(live: Live, tmp_path: Path) -> None:
