@@ -19,9 +19,9 @@ from structlog.testing import capture_logs
 from chassis.bus.broadcast import Broadcast
 from chassis.bus.brokers import Brokers, Mechanism, Settings, client_settings
 from chassis.bus.rights import Operation, Resource, Right
-from chassis.ids import new_id
 from deploy.local.processes import Supervisor
 from tests.support.bus import Bus, eventually, record, running
+from tests.support.reactions import revoked
 from tests.support.secure.certificates import Authority
 from tests.support.secure.kafka import ADMINISTRATOR, SecureKafka, start_secure_kafka
 
@@ -64,7 +64,7 @@ async def makes_writes_and_reads(brokers: Brokers) -> None:
     """By every kind of client: admin, producer, the consumer of a broadcast, the tests' own."""
     bus, found = Bus(brokers, f"t{uuid4().hex[:10]}."), list[str]()
     await bus.create("identity")
-    told = [Revoked(revoked_id=str(new_id()), version=1) for _ in range(5)]
+    told = [revoked() for _ in range(5)]
     await bus.write(*map(record, told))
     broadcast = Broadcast(brokers, Revoked, lambda state: found.append(state.revoked_id), topic_prefix=bus.prefix)
     async with running(broadcast.run):
