@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from services.scoring.aggregation.evaluate.tables import Answers, Figures, Trial, read_answers, read_truth
@@ -21,6 +23,11 @@ from services.scoring.aggregation.kinds.text import evaluate as texts
 from services.scoring.aggregation.models import mixture
 from services.scoring.aggregation.models.configuration import Configuration
 from services.scoring.aggregation.models.crowd import Crowd, Floats, crowd
+
+Tell = Callable[[str], None]
+"""Prints a row of the table."""
+needs_sets = pytest.mark.skipif("DATASETS" not in os.environ, reason="not run: no DATASETS=DIR was given")
+
 
 CHOICES = {"class", "binary"}
 OVERLAPS = (1, 2, 3, 5, 7, 10)

@@ -7,7 +7,7 @@ answers; first for made-up families, then for whatever sets there are.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,24 +18,12 @@ from services.scoring.aggregation.models import mixture
 from tests.benchmarks import scoring_rows
 from tests.benchmarks.crowds import regret
 from tests.benchmarks.crowds.regret import Judged
+from tests.benchmarks.scoring_rows import Tell, needs_sets
 
-Tell = Callable[[str], None]
-needs_sets = pytest.mark.skipif("DATASETS" not in os.environ, reason="not run: no DATASETS=DIR was given")
 SEEDS = range(100, 105)
 """Of crowds that nothing was chosen on: what was, was on seeds below 100."""
 LARGE = 500
 """Truths from which a set is judged by its mean, below by its interval."""
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Prints a row of the table, whatever pytest captures."""
-
-    def row(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n{text}", end="")  # noqa: T201
-
-    return row
 
 
 @pytest.fixture(scope="module")

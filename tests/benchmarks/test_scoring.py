@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +17,10 @@ import pytest
 from services.scoring.aggregation.evaluate import bad_raters
 from services.scoring.aggregation.models.configuration import DEFAULT
 from tests.benchmarks import compared, refit, scoring_rows
-from tests.benchmarks.scoring_rows import Configs, Set
+from tests.benchmarks.scoring_rows import Configs, Set, Tell, needs_sets
 
-Tell = Callable[[str], None]
-needs_sets = pytest.mark.skipif("DATASETS" not in os.environ, reason="not run: no DATASETS=DIR was given")
 REFITTED = "refitted without the set"
 SAVING = {"cf_amt", "sp_amt", "dog", "face"}
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Prints a row of the table, whatever pytest captures."""
-
-    def row(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n{text}", end="")  # noqa: T201
-
-    return row
 
 
 @pytest.fixture(scope="module")
