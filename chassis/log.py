@@ -42,6 +42,7 @@ def configure(service: str, role: str, *, level: int = logging.INFO, stream: Tex
     )
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(_formatter(shared))
+    handler.addFilter(_without_bytes)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -57,6 +58,13 @@ def _formatter(shared: Sequence[Processor]) -> logging.Formatter:
             structlog.processors.JSONRenderer(default=_plain, ensure_ascii=False),
         ],
     )
+
+
+def _without_bytes(line: logging.LogRecord) -> bool:
+    """Takes bytes out of a library's line: they are what somebody sent, such as a header that gRPC cannot read."""
+    if isinstance(line.args, tuple):
+        line.args = tuple(f"[{len(arg)} bytes]" if isinstance(arg, bytes) else arg for arg in line.args)
+    return True
 
 
 def _bind(service: str, role: str) -> Processor:

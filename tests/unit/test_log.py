@@ -50,6 +50,13 @@ def test_libraries_write_the_same_way(lines: Lines) -> None:
     assert (line["event"], line["service"], line["level"]) == ("slow: x", "tasking", "warning")
 
 
+def test_bytes_that_a_library_quotes_are_left_out(lines: Lines) -> None:
+    """GRPC says "Invalid encoding on" of a header, and then all of it, cookies too."""
+    logging.getLogger("grpc._cython.cygrpc").error("Invalid encoding on %s", b"session=hunter2\xff")
+    (line,) = read(lines)
+    assert line["event"] == "Invalid encoding on [16 bytes]"
+
+
 def test_a_line_break_in_a_value_does_not_forge_a_line(lines: Lines) -> None:
     structlog.get_logger("t").info('x\n{"event": "forged"}')
     assert len(read(lines)) == 1
