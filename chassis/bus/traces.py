@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from chassis import tracing
 from chassis.bus.intake import Received
@@ -50,10 +51,19 @@ def published(rows: Iterable[Waiting]) -> None:
         if '-01"' not in row.headers:
             continue
         headers: dict[str, str] = json.loads(row.headers)
-        if span := tracing.child(headers.get("traceparent", "")):
-            written = datetime.fromisoformat(headers["ce_time"]).timestamp()
-            notes = _of(row.topic, "send", headers["ce_id"])
-            tracing.tell(span, f"send {row.topic}", Kind.PRODUCER, int(written * 1e9), notes)
+        if (written := _written(headers)) and (span := tracing.child(headers.get("traceparent", ""))):
+            event_id, start_ns = written
+            tracing.tell(span, f"send {row.topic}", Kind.PRODUCER, start_ns, _of(row.topic, "send", str(event_id)))
+
+
+def _written(headers: Mapping[str, str]) -> tuple[UUID, int] | None:
+    """Which event was written when, in nanoseconds since 1970; nothing if what they say cannot be."""
+    try:
+        event_id, at = UUID(headers.get("ce_id", "")), datetime.fromisoformat(headers.get("ce_time", ""))
+        start_ns = int(at.timestamp() * 1e9)
+    except (ValueError, OverflowError):
+        return None
+    return (event_id, start_ns) if 0 < start_ns <= time.time_ns() else None
 
 
 def _within(item: Received, span: Span | None) -> Received:
